@@ -1,0 +1,213 @@
+"""The words that the parts of Huewatch share: messages, readings, columns, changes.
+
+Times are microseconds since 1970-01-01T00:00:00Z (`int`, or `int64` in columns).
+Nothing here does I/O. `Sink` is what the pipeline is given to hear of stored rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+
+class Quality(IntEnum):
+    """QARTOD flags (IOOS manual for real-time quality control)."""
+
+    PASS = 1
+    NOT_EVALUATED = 2
+    SUSPECT = 3
+    FAIL = 4
+    MISSING = 9
+
+
+class Nature(StrEnum):
+    """CAP 1.2 `status` of everything that Huewatch carries; fixed by the catalogue."""
+
+    ACTUAL = "Actual"
+    EXERCISE = "Exercise"
+    TEST = "Test"
+
+
+class RejectReason(StrEnum):
+    """Why a message or a reading went to quarantine; the list is closed."""
+
+    NO_ROUTE = "no_route"
+    UNDECODABLE = "undecodable"
+    IDENTITY_MISMATCH = "identity_mismatch"
+    TOO_LARGE = "too_large"
+    UNKNOWN_DEVICE = "unknown_device"
+    UNKNOWN_CHANNEL = "unknown_channel"
+    UNKNOWN_UNIT = "unknown_unit"
+    NOT_A_NUMBER = "not_a_number"
+    SENTINEL = "sentinel"
+    TIME_TOO_OLD = "time_too_old"
+    TIME_IN_FUTURE = "time_in_future"
+    RETAINED_WITHOUT_TIME = "retained_without_time"
+    NATURE_MISMATCH = "nature_mismatch"
+    STORAGE_ERROR = "storage_error"
+
+
+class RawMessage(msgspec.Struct, frozen=True, gc=False):
+    """One PUBLISH as it came. `(epoch, packet_id)` is its acknowledgement token; `packet_id` is 0 at QoS 0."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    dup: bool
+    received_at: int
+    epoch: int
+    packet_id: int
+
+
+class Reading(msgspec.Struct, frozen=True, gc=False):
+    """What the gateway said of one channel. `value` is a string only for words such as `"No Sensor"`."""
+
+    device: str
+    channel: str
+    value: float | str
+    unit: str | None = None
+    time: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationBatch:
+    """Observations as columns of one length, in order of arrival.
+
+    `datastream` int32 ids, `time` and `received_at` int64 microseconds UTC, `value` float64 in the
+    datastream's unit, `quality` int8 (`Quality`), `message` int32 index of the message each came from,
+    `timeless` bool where the payload had no time and `time` is the arrival's.
+    """
+
+    datastream: NDArray[np.int32]
+    time: NDArray[np.int64]
+    value: NDArray[np.float64]
+    quality: NDArray[np.int8]
+    received_at: NDArray[np.int64]
+    message: NDArray[np.int32]
+    timeless: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.datastream)
+
+    def take(self, rows: NDArray[Any]) -> ObservationBatch:
+        """The rows named by an index or boolean array."""
+        return ObservationBatch(
+            self.datastream[rows],
+            self.time[rows],
+            self.value[rows],
+            self.quality[rows],
+            self.received_at[rows],
+            self.message[rows],
+            self.timeless[rows],
+        )
+
+    @classmethod
+    def empty(cls) -> ObservationBatch:
+        """A batch without rows."""
+        return cls(
+            np.empty(0, np.int32),
+            np.empty(0, np.int64),
+            np.empty(0, np.float64),
+            np.empty(0, np.int8),
+            np.empty(0, np.int64),
+            np.empty(0, np.int32),
+            np.empty(0, np.bool_),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One quarantine row to be. `message` indexes the intake's messages; `reading` tells whether a single
+    reading of a readable message was refused (True) or the whole message could not be read (False)."""
+
+    message: int
+    reason: RejectReason
+    detail: str
+    codec: str
+    codec_version: int
+    reading: bool
+
+
+class Fate(IntEnum):
+    """What became of a message before its readings are looked at."""
+
+    READABLE = 0  # decoded to one or more readings
+    EMPTY = 1  # a join, a status, a marker, a tick: known to carry no reading
+    UNREADABLE = 2  # quarantined whole
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """A group of messages after decoding and normalising: all that one transaction needs to know of them.
+
+    `gateway` (int32 per message) indexes `gateway_names`; unknown gateways share one name, so that
+    hostile topics cannot grow tables or metric labels. `fate` is int8 per message (`Fate`).
+    """
+
+    messages: Sequence[RawMessage]
+    observations: ObservationBatch
+    rejects: Sequence[Reject]
+    gateway: NDArray[np.int32]
+    gateway_names: Sequence[str]
+    fate: NDArray[np.int8]
+
+    @classmethod
+    def empty(cls) -> Intake:
+        """No messages: what a tick commits."""
+        return cls((), ObservationBatch.empty(), (), np.empty(0, np.int32), (), np.empty(0, np.int8))
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The time at which a transaction decides.
+
+    `now`: the clock, microseconds. `tick`: whether rules of time (silence) are judged after the rows.
+    `sighted_since`: since when readings could reach us without hindrance, or None while we are blind
+    (no connection, no commit, or the marker of the last connect not yet back).
+    """
+
+    now: int
+    tick: bool
+    sighted_since: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a sink is given inside the transaction: the rows that are really new, and the moment."""
+
+    inserted: ObservationBatch
+    moment: Moment
+
+
+class Sink(Protocol):
+    """Something that decides from stored rows within their own transaction.
+
+    `rebuild` reads all state from the database (at start, and when a commit's outcome was in doubt).
+    `evaluate` is pure: it returns an outcome and changes nothing. `persist` writes the outcome with the
+    transaction's cursor, last before COMMIT. `adopt` makes the outcome the state, after COMMIT only.
+    """
+
+    def rebuild(self, connection: psycopg.Connection[Any]) -> None: ...
+    def evaluate(self, changes: Changes) -> Any: ...
+    def persist(self, cursor: psycopg.Cursor[Any], outcome: Any) -> None: ...
+    def adopt(self, outcome: Any) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What one transaction did, in readings unless said otherwise."""
+
+    batch: int
+    messages: int
+    stored: int
+    duplicate: int
+    conflict: int
+    rejected: int
