@@ -1,0 +1,72 @@
+"""The words of the alert side: phases, events, conditions. No I/O, no clock.
+
+An *event* is told: immutable, numbered in commit order, decided in the transaction of the rows that
+implied it. A *condition* is the engine's state for one (rule, target), stored only when its phase changes.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+import msgspec
+
+
+class Phase(IntEnum):
+    INACTIVE = 0
+    PENDING = 1
+    FIRING = 2
+    CLEARING = 3
+
+
+class EventKind(StrEnum):
+    RAISED = "raised"  # an alert opens
+    ESCALATED = "escalated"  # it reaches a higher level
+    LOWERED = "lowered"  # it steps down to a lower level, still open
+    CLEARED = "cleared"  # it ends
+    CANCELLED = "cancelled"  # it ends because its rule changed or was issued in error
+
+
+class Severity(StrEnum):
+    """CAP 1.2 severity."""
+
+    EXTREME = "Extreme"
+    SEVERE = "Severe"
+    MODERATE = "Moderate"
+    MINOR = "Minor"
+    UNKNOWN = "Unknown"
+
+
+class Evidence(msgspec.Struct, frozen=True, gc=False):
+    """One observation behind a decision: time in microseconds UTC, value in the datastream's unit, QARTOD flag."""
+
+    time: int
+    value: float
+    quality: int
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told of one alert. `event_id` is a UUIDv5 of (rule, target, kind, event time, ordinal)."""
+
+    event_id: str
+    alert_id: str
+    rule: str
+    rule_version: str
+    rule_kind: str  # threshold, rate, silence, ...
+    target: str  # datastream key "<station>/<name>"
+    station: str
+    kind: EventKind
+    level: int  # rank from 1 after the event; 0 when cleared
+    level_name: str  # e.g. "BĐ III"; "" when cleared
+    previous_level: int
+    severity: Severity
+    nature: str
+    event_time: int  # when it became true, microseconds UTC, from the data
+    detected_at: int  # when we decided, microseconds UTC
+    value: float | None  # the signal that decided: a level in m, a rate in m/h, a silence in s
+    unit: str
+    threshold: float | None  # the level's threshold in the same unit
+    observed: float | None  # newest usable observation of the target, in its own unit
+    observed_at: int | None
+    rate_per_hour: float | None  # robust slope of the target at that time, own unit per hour, if known
+    verified: bool  # False when suspect observations took part ("chưa kiểm chứng")
+    evidence: tuple[Evidence, ...]
