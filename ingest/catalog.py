@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ingest.model import Nature
 
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Duration = Annotated[float, Field(gt=0)]  # seconds; YAML writes "5min", "30 s", "2h"
 
 
