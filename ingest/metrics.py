@@ -1,0 +1,53 @@
+"""Every metric of ingest, in one list that the documentation is tested against.
+
+Labels come from the catalogue or from closed lists, never from payloads. Counters of readings are fed
+from what a transaction committed, so that they reconcile with the `ledger` table.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram, Info
+
+MESSAGES_COMMITTED = Counter("huewatch_messages_committed", "Messages whose transaction committed")
+READINGS = Counter("huewatch_readings", "Readings committed, by what became of them", ["outcome"])
+REJECTS = Counter("huewatch_rejects", "Messages and readings sent to quarantine", ["reason"])
+COMMIT_SECONDS = Histogram(
+    "huewatch_commit_seconds",
+    "Duration of one commit: classify, evaluate, copy, COMMIT",
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+BATCH_MESSAGES = Histogram(
+    "huewatch_batch_messages",
+    "Messages in one commit",
+    buckets=(1, 4, 16, 64, 256, 1024, 4000, 20000),
+)
+COMMIT_RETRIES = Counter("huewatch_commit_retries", "Commits tried again after a transient failure")
+STORAGE_ERRORS = Counter("huewatch_storage_errors", "Messages that the database refused one by one")
+EVALUATION_FAILURES = Counter(
+    "huewatch_evaluation_failures", "Commits that stored observations without deciding on them"
+)
+LAST_COMMIT = Gauge("huewatch_last_commit_timestamp_seconds", "When the last transaction committed")
+SIGHTED = Gauge("huewatch_sighted", "1 while readings reach us unhindered, 0 while we are blind")
+CONNECTED = Gauge("huewatch_broker_connected", "1 while the MQTT connection is up")
+RECONNECTS = Gauge("huewatch_broker_connections", "MQTT connections made since the start")
+IN_FLIGHT = Gauge("huewatch_messages_in_flight", "Messages received and not yet acknowledged")
+DROPPED_QOS0 = Gauge("huewatch_qos0_dropped", "QoS 0 messages dropped under overload", ["gateway"])
+SESSIONS_LOST = Counter("huewatch_sessions_lost", "Broker sessions found lost at a connect: each is a gap")
+DATABASE = Info("huewatch_database", "How observations are kept")
+
+ALL = (
+    MESSAGES_COMMITTED,
+    READINGS,
+    REJECTS,
+    COMMIT_SECONDS,
+    BATCH_MESSAGES,
+    COMMIT_RETRIES,
+    STORAGE_ERRORS,
+    EVALUATION_FAILURES,
+    LAST_COMMIT,
+    SIGHTED,
+    CONNECTED,
+    RECONNECTS,
+    IN_FLIGHT,
+    DROPPED_QOS0,
+    SESSIONS_LOST,
+    DATABASE,
+)

@@ -1,0 +1,300 @@
+"""From the broker to the database and back: receive, normalise, commit, acknowledge.
+
+Promises: a message is acknowledged only after the transaction that holds its fate has committed, in the
+order of arrival, on the connection it came on. While one transaction commits, the next group of messages
+is received and normalised. Nothing is acknowledged while the database is away; the broker's flow control
+then holds the backlog. Does not promise anything for QoS 0.
+
+Called by `huewatch run`, which gives it the parts. All database work runs on the one thread of `worker`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from ingest import metrics
+from ingest.clock import Clock, LogicalNow
+from ingest.model import (
+    Committed,
+    Fate,
+    Intake,
+    Moment,
+    ObservationBatch,
+    RawMessage,
+    Reject,
+    RejectReason,
+    Sink,
+)
+from ingest.mqtt import Gathered, SessionStarted, Subscriber
+from ingest.normalise import Normaliser, is_marker, tick_of
+from ingest.store.errors import Poison, SinkFailed, Transient
+from ingest.store.write import Writer
+
+log = logging.getLogger("huewatch.pipeline")
+T = TypeVar("T")
+
+TICK_SECONDS = 1.0  # silence is counted in minutes; a second keeps `as_of` fresh at no cost
+RETRY_FIRST_SECONDS = 0.05
+RETRY_LAST_SECONDS = 2.0  # a database that returned is noticed within this time
+TICK_COMMITTED_TOPIC = "huewatch/tick/committed"
+
+
+class Stopped(Exception):
+    """The pipeline was told to stop while a transaction could not be committed."""
+
+
+class Sight:
+    """Whether readings can reach us: blind from a loss until the marker published after it is committed."""
+
+    def __init__(self) -> None:
+        self.since: int | None = None
+        self.reason = "starting"
+
+    def lose(self, reason: str) -> None:
+        """Something stands between the gateways and our tables."""
+        if self.since is not None:
+            log.warning("blind", extra={"reason": reason})
+        self.since, self.reason = None, reason
+        metrics.SIGHTED.set(0)
+
+    def regain(self, now: int) -> None:
+        """The marker came back behind the whole backlog and is committed."""
+        if self.since is None:
+            log.info("sighted", extra={"after": self.reason})
+        self.since, self.reason = now, ""
+        metrics.SIGHTED.set(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One group of messages ready to be committed, and what its commit sets off."""
+
+    intake: Intake
+    tick_at: int | None  # logical time told in band; demo only
+    marker_epoch: int | None  # the marker of that connection is among the messages
+
+
+class Pipeline:
+    """Runs until `stop()`, or until a failure that only a person can mend (`Fenced`, `Fatal`, `Refused`)."""
+
+    def __init__(
+        self,
+        subscriber: Subscriber,
+        normaliser: Normaliser,
+        writer: Writer,
+        sinks: Sequence[Sink],
+        clock: Clock,
+        worker: Executor,
+        jitter: random.Random,
+        logical_now: LogicalNow | None = None,
+    ) -> None:
+        self._subscriber = subscriber
+        self._normaliser = normaliser
+        self._writer = writer
+        self._sinks = sinks
+        self._clock = clock
+        self._worker = worker
+        self._jitter = jitter
+        self._logical_now = logical_now
+        self._stopping = asyncio.Event()
+        self._sinks_current = True
+        self._ticked = clock.monotonic()
+        self.sight = Sight()
+        self.committed_monotonic: float | None = None
+
+    def stop(self) -> None:
+        """Finish the commit under way, acknowledge it, take nothing new."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Receive, commit and acknowledge until stopped; the last commit is awaited before returning."""
+        stopping = asyncio.create_task(self._stopping.wait(), name="pipeline-stop")
+        gathering = asyncio.create_task(self._subscriber.gather(), name="gather")
+        committing: asyncio.Task[None] | None = None
+        try:
+            while not self._stopping.is_set():
+                await asyncio.wait(
+                    {gathering, stopping}, timeout=TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+                if committing is not None and committing.done():
+                    await committing
+                gathered = Gathered(None, [])
+                if gathering.done():
+                    gathered = gathering.result()
+                    gathering = asyncio.create_task(self._subscriber.gather(), name="gather")
+                elif committing is not None and not committing.done():
+                    continue
+                if gathered.session is not None:
+                    await _finished(committing)
+                    await self._begin_session(gathered.session)
+                for work in self._prepare(gathered.messages):
+                    await _finished(committing)
+                    committing = asyncio.create_task(self._settle(work), name="commit")
+            await _finished(committing)
+        except Stopped:
+            log.warning("stopped with unacknowledged messages; the broker will deliver them again")
+        finally:
+            for task in (gathering, stopping, committing):
+                if task is not None:
+                    task.cancel()
+
+    def _prepare(self, messages: Sequence[RawMessage]) -> list[Work]:
+        """Normalise; in logical time every tick ends a group, so that time passes in the order of arrival."""
+        if self._logical_now is None:
+            return [self._work(messages, None)]
+        works: list[Work] = []
+        start = 0
+        for index, message in enumerate(messages):
+            tick_at = tick_of(message)
+            if tick_at is not None:
+                works.append(self._work(messages[start : index + 1], tick_at))
+                start = index + 1
+        if start < len(messages) or not messages:
+            works.append(self._work(messages[start:], None))
+        return works
+
+    def _work(self, messages: Sequence[RawMessage], tick_at: int | None) -> Work:
+        intake = self._normaliser.intake(messages, self._clock.now())
+        markers = (message.epoch for message in reversed(messages) if is_marker(message.topic))
+        return Work(intake, tick_at, next(markers, None))
+
+    async def _begin_session(self, session: SessionStarted) -> None:
+        self.sight.lose("the backlog of the broker is not yet read")
+        if not session.present:
+            metrics.SESSIONS_LOST.inc()
+        await self._until_done(
+            lambda: self._writer.begin_session(
+                session.present, self._subscriber.filters, session.lost_at, session.at
+            )
+        )
+
+    async def _settle(self, work: Work) -> None:
+        """Commit, then acknowledge: the order that the whole service exists for."""
+        started = self._clock.monotonic()
+        if not self._subscriber.connected:
+            self.sight.lose("no connection to the broker")
+        if self._logical_now is not None and work.tick_at is not None:
+            self._logical_now.advance_to(work.tick_at)
+        await self._commit(work.intake, self._tick_due(work))
+        self._subscriber.acknowledge(work.intake.messages)
+        if work.marker_epoch is not None and self._subscriber.marker_seen(work.marker_epoch):
+            self.sight.regain(self._clock.now())
+        if work.tick_at is not None:
+            self._subscriber.publish(TICK_COMMITTED_TOPIC, work.intake.messages[-1].payload)
+        self._measure(work.intake, started)
+
+    def _tick_due(self, work: Work) -> bool:
+        if self._logical_now is not None:
+            return work.tick_at is not None
+        now = self._clock.monotonic()
+        due = now - self._ticked >= TICK_SECONDS
+        if due:
+            self._ticked = now
+        return due
+
+    async def _commit(self, intake: Intake, tick: bool) -> None:
+        try:
+            if not self._sinks_current:
+                await self._until_done(lambda: self._writer.rebuild(self._sinks))
+                self._sinks_current = True
+            self._count(intake, await self._until_done(lambda: self._write(intake, tick, self._sinks)))
+        except SinkFailed as failure:
+            await self._store_undecided(intake, tick, failure)
+        except Poison as poison:
+            await self._split(intake, tick, poison)
+
+    def _write(self, intake: Intake, tick: bool, sinks: Sequence[Sink]) -> Committed:
+        moment = Moment(self._clock.now(), tick, self.sight.since)
+        return self._writer.commit(intake, moment, sinks, self.sight.reason)
+
+    async def _store_undecided(self, intake: Intake, tick: bool, failure: SinkFailed) -> None:
+        """Keep the observations although nothing could be decided on them, and say that we do not see."""
+        log.error("observations stored without a decision on them", exc_info=failure)
+        metrics.EVALUATION_FAILURES.inc()
+        self._sinks_current = False
+        self.sight.lose("alerts could not be evaluated")
+        try:
+            self._count(intake, await self._until_done(lambda: self._write(intake, tick, ())))
+        except Poison as poison:
+            await self._split(intake, tick, poison)
+
+    async def _split(self, intake: Intake, tick: bool, poison: Poison) -> None:
+        """Commit the messages of a refused batch in smaller parts, in order of arrival, until each has a fate."""
+        messages = intake.messages
+        if not messages:
+            raise poison
+        if len(messages) == 1:
+            log.error("the database refused a message", extra={"topic": messages[0].topic}, exc_info=poison)
+            metrics.STORAGE_ERRORS.inc()
+            await self._commit(_as_storage_error(intake, poison), tick)
+            return
+        middle = len(messages) // 2
+        for part, is_last in ((messages[:middle], False), (messages[middle:], True)):
+            await self._commit(self._normaliser.intake(part, self._clock.now()), tick and is_last)
+
+    async def _until_done(self, step: Callable[[], T]) -> T:
+        """Run a database step on the worker thread until it succeeds or we are told to stop."""
+        pause = RETRY_FIRST_SECONDS
+        failed = False
+        while True:
+            try:
+                result = await asyncio.get_running_loop().run_in_executor(self._worker, step)
+            except Transient as failure:
+                if not failed:
+                    log.warning("the database is away; acknowledgements wait", extra={"why": str(failure)})
+                failed = True
+                metrics.COMMIT_RETRIES.inc()
+                self.sight.lose("the database was away")
+                await self._pause(pause * self._jitter.uniform(0.5, 1.0))
+                pause = min(pause * 2, RETRY_LAST_SECONDS)
+            else:
+                if failed:
+                    log.info("the database is back")
+                    self._subscriber.publish_marker()
+                return result
+
+    async def _pause(self, seconds: float) -> None:
+        if self._stopping.is_set():
+            raise Stopped
+        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({sleeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        sleeping.cancel()
+        stopping.cancel()
+
+    def _count(self, intake: Intake, committed: Committed) -> None:
+        self.committed_monotonic = self._clock.monotonic()
+        metrics.LAST_COMMIT.set_to_current_time()
+        metrics.MESSAGES_COMMITTED.inc(committed.messages)
+        for outcome in ("stored", "duplicate", "conflict", "rejected"):
+            metrics.READINGS.labels(outcome).inc(getattr(committed, outcome))
+        for reject in intake.rejects:
+            metrics.REJECTS.labels(reject.reason.value).inc()
+
+    def _measure(self, intake: Intake, started: float) -> None:
+        if intake.messages:
+            metrics.BATCH_MESSAGES.observe(len(intake.messages))
+            metrics.COMMIT_SECONDS.observe(self._clock.monotonic() - started)
+
+
+async def _finished(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        await task
+
+
+def _as_storage_error(intake: Intake, poison: Poison) -> Intake:
+    reject = Reject(0, RejectReason.STORAGE_ERROR, str(poison), "", 0, False)
+    return replace(
+        intake,
+        observations=ObservationBatch.empty(),
+        rejects=(reject,),
+        fate=np.array([Fate.UNREADABLE], np.int8),
+    )
