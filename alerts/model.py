@@ -37,7 +37,7 @@ class Severity(StrEnum):
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):
-    """One observation behind a decision: time in microseconds UTC, value in the datastream's unit, QARTOD flag."""
+    """One observation behind a decision: time in microseconds UTC, value in its unit, QARTOD flag."""
 
     time: int
     value: float
@@ -70,3 +70,39 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_hour: float | None  # robust slope of the target at that time, own unit per hour, if known
     verified: bool  # False when suspect observations took part ("chưa kiểm chứng")
     evidence: tuple[Evidence, ...]
+
+
+class Condition(msgspec.Struct, frozen=True, gc=False):
+    """What the engine holds of one (rule, target), as stored; times in microseconds UTC.
+
+    `since`: when this phase began, in event time. `candidate_level`/`candidate_since`: a higher level that
+    was reached and is not confirmed yet. `ordinal` counts the events told of this (rule, target).
+    """
+
+    rule: str
+    target: str
+    phase: Phase
+    level: int
+    since: int | None
+    candidate_level: int
+    candidate_since: int | None
+    alert_id: str | None
+    opened_at: int | None
+    ordinal: int
+    rule_version: str
+
+
+class NumberedEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event with its number in the one sequence and the time at which the database took it."""
+
+    seq: int
+    created_at: int
+    event: Event
+
+
+class OpenAlert(msgspec.Struct, frozen=True, gc=False):
+    """An alert that has not ended: the condition it stands on, its first event and its newest."""
+
+    condition: Condition
+    first: NumberedEvent
+    newest: NumberedEvent

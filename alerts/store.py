@@ -1,0 +1,145 @@
+"""The alert tables as functions over a connection: conditions, told events, the number of the newest.
+
+Used by the engine's sink inside the observations' transaction, and by the feed and the command line to
+read. No function here begins or ends a transaction, and none waits for NOTIFY.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.rows import TupleRow
+
+from alerts.model import Condition, Event, NumberedEvent, OpenAlert, Phase
+
+CHANNEL = "huewatch_event"  # NOTIFY channel of `append_events`; its payload is the newest number
+
+Connection = psycopg.Connection[TupleRow]
+Cursor = psycopg.Cursor[TupleRow]
+
+# Exact microseconds: extract() gives a numeric, and an interval times an integral double stays exact to 2^53.
+_MICROS = "(extract(epoch from {0}) * 1000000)::bigint"
+_TIME = "timestamptz 'epoch' + %s::bigint * interval '1 microsecond'"
+
+_EVENT = "{0}.seq, (extract(epoch from {0}.created_at) * 1000000)::bigint, {0}.body::text"
+_EVENT_E = _EVENT.format("e")
+_CONDITION = f"""c.rule, c.target, c.phase, c.level, {_MICROS.format("c.since")}, c.candidate_level,
+    {_MICROS.format("c.candidate_since")}, c.alert_id::text, {_MICROS.format("c.opened_at")}, c.ordinal,
+    c.rule_version"""
+
+_UPSERT = f"""
+    INSERT INTO alert_condition (rule, target, phase, level, since, candidate_level, candidate_since,
+                                 alert_id, opened_at, ordinal, rule_version)
+    VALUES (%s, %s, %s, %s, {_TIME}, %s, {_TIME}, %s, {_TIME}, %s, %s)
+    ON CONFLICT (rule, target) DO UPDATE SET
+        phase = excluded.phase, level = excluded.level, since = excluded.since,
+        candidate_level = excluded.candidate_level, candidate_since = excluded.candidate_since,
+        alert_id = excluded.alert_id, opened_at = excluded.opened_at, ordinal = excluded.ordinal,
+        rule_version = excluded.rule_version
+"""
+
+_decoder = msgspec.json.Decoder(Event)
+
+
+def append_events(cursor: Cursor, events: Sequence[Event]) -> int:
+    """Append told events in order and notify listeners; the newest number. Call it last before COMMIT."""
+    cursor.execute("SELECT append_events(%s::jsonb)", (msgspec.json.encode(list(events)).decode(),))
+    return int(_one(cursor)[0])
+
+
+def upsert_conditions(cursor: Cursor, conditions: Sequence[Condition]) -> None:
+    """Store changed conditions, one row per (rule, target)."""
+    cursor.executemany(_UPSERT, [_condition_row(condition) for condition in conditions])
+
+
+def conditions(connection: Connection) -> list[Condition]:
+    """Every stored condition, ended ones included (they carry the ordinal), by rule and target."""
+    rows = connection.execute(f"SELECT {_CONDITION} FROM alert_condition c ORDER BY c.rule, c.target")
+    return [_condition(row) for row in rows]
+
+
+def head(connection: Connection) -> int:
+    """The number of the newest event; 0 before the first."""
+    return int(_one(connection.execute("SELECT seq FROM event_head"))[0])
+
+
+def events_since(connection: Connection, seq: int, limit: int) -> list[NumberedEvent]:
+    """Up to `limit` events with a number above `seq`, oldest first."""
+    query = f"SELECT {_EVENT_E} FROM alert_event e WHERE e.seq > %s ORDER BY e.seq LIMIT %s"
+    return [_numbered(row) for row in connection.execute(query, (seq, limit))]
+
+
+def newest_events(
+    connection: Connection,
+    limit: int,
+    *,
+    before: int | None = None,
+    station: str | None = None,
+    rule: str | None = None,
+) -> list[NumberedEvent]:
+    """Up to `limit` events, newest first, below the number `before`, of one station or rule if given."""
+    query = f"""
+        SELECT {_EVENT_E} FROM alert_event e
+        WHERE (%(before)s::bigint IS NULL OR e.seq < %(before)s)
+          AND (%(station)s::text IS NULL OR e.station = %(station)s)
+          AND (%(rule)s::text IS NULL OR e.rule = %(rule)s)
+        ORDER BY e.seq DESC LIMIT %(limit)s"""
+    values = {"before": before, "station": station, "rule": rule, "limit": limit}
+    return [_numbered(row) for row in connection.execute(query, values)]
+
+
+def alert_events(connection: Connection, alert_id: str) -> list[NumberedEvent]:
+    """All events of one alert, oldest first; empty when there is no such alert. `alert_id` must be a UUID."""
+    query = f"SELECT {_EVENT_E} FROM alert_event e WHERE e.alert_id = %s ORDER BY e.seq"
+    return [_numbered(row) for row in connection.execute(query, (alert_id,))]
+
+
+def open_alerts(connection: Connection) -> list[OpenAlert]:
+    """Every alert that has not ended (firing or clearing), worst level first, then newest first."""
+    query = f"""
+        SELECT {_CONDITION}, {_EVENT.format("first")}, {_EVENT.format("newest")}
+        FROM alert_condition c
+        CROSS JOIN LATERAL (SELECT * FROM alert_event e WHERE e.alert_id = c.alert_id
+                            ORDER BY e.seq LIMIT 1) AS first
+        CROSS JOIN LATERAL (SELECT * FROM alert_event e WHERE e.alert_id = c.alert_id
+                            ORDER BY e.seq DESC LIMIT 1) AS newest
+        WHERE c.level > 0
+        ORDER BY c.level DESC, newest.seq DESC"""
+    return [
+        OpenAlert(_condition(row[:11]), _numbered(row[11:14]), _numbered(row[14:17]))
+        for row in connection.execute(query)
+    ]
+
+
+def _one(cursor: Cursor) -> TupleRow:
+    row = cursor.fetchone()
+    assert row is not None  # every caller asks for exactly one row
+    return row
+
+
+def _numbered(row: TupleRow) -> NumberedEvent:
+    return NumberedEvent(row[0], row[1], _decoder.decode(row[2]))
+
+
+def _condition(row: TupleRow) -> Condition:
+    rule, target, phase, *rest = row
+    return Condition(rule, target, Phase(phase), *rest)
+
+
+def _condition_row(condition: Condition) -> tuple[Any, ...]:
+    return (
+        condition.rule,
+        condition.target,
+        int(condition.phase),
+        condition.level,
+        condition.since,
+        condition.candidate_level,
+        condition.candidate_since,
+        condition.alert_id,
+        condition.opened_at,
+        condition.ordinal,
+        condition.rule_version,
+    )
