@@ -6,15 +6,62 @@ right and says where (file, line, remedy); it never touches a database or a brok
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
+from ingest.lint import check_routes, check_stations
 from ingest.model import Nature
+from ingest.yaml_lines import (
+    ConfigError,
+    Located,
+    Place,
+    Problem,
+    Severity,
+    display_name,
+    nearest,
+    parse_model,
+    read_yaml,
+    yaml_files,
+)
+
+SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0}
+DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|min|h|d)")
+
+
+def parse_duration(value: Any, info: ValidationInfo) -> Any:
+    """ "5min", "30 s" or "2h" in seconds. A number is taken as seconds in code, and refused in a file."""
+    if isinstance(value, str):
+        match = DURATION.fullmatch(value.strip())
+        if match is None:
+            raise ValueError(f"{value!r} is not a duration such as 30 s, 5min or 2h")
+        return float(match[1]) * SECONDS_PER_UNIT[match[2]]
+    if info.mode == "json":
+        raise ValueError("a duration needs its unit, such as 30 s, 5min or 2h")
+    return value
+
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Duration = Annotated[float, Field(gt=0)]  # seconds; YAML writes "5min", "30 s", "2h"
+Duration = Annotated[  # seconds; YAML writes "5min", "30 s", "2h"
+    float,
+    Field(gt=0),
+    BeforeValidator(parse_duration),
+    WithJsonSchema(
+        {"type": "string", "pattern": f"^{DURATION.pattern}$", "examples": ["30 s", "5min", "2h"]}
+    ),
+]
 
 
 class Model(BaseModel):
@@ -35,10 +82,15 @@ class Location(Model):
 
 
 class Level(Model):
-    """A named alert level of a station, e.g. BĐ I at 1.00 m. `rank` is its place in the list, from 1."""
+    """A named alert level of a station, e.g. BĐ I at 1.00 m.
 
-    name: str
-    value: float
+    `rank` is by default its place in the written list, from 1. A level whose value is not published is
+    written as null: it is left out here, and its rank stays free. 0 before it is part of a datastream.
+    """
+
+    name: str = Field(min_length=1)
+    value: Annotated[float, WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]})]
+    rank: int = Field(default=0, ge=0)
 
 
 class Range(Model):
@@ -80,7 +132,25 @@ class Datastream(Model):
     source: Source
     ranging: Ranging | None = None
     gross_range: Range | None = None
+    record: float | None = None  # highest value ever measured here; the gross range must let it through
     levels: tuple[Level, ...] = ()  # ascending; e.g. BĐ I, II, III
+
+    @field_validator("levels", mode="before")
+    @classmethod
+    def _rank(cls, levels: Any) -> Any:
+        if not isinstance(levels, list | tuple):
+            return levels
+        ranked = [_with_rank(level, place) for place, level in enumerate(levels, start=1)]
+        return tuple(level for level in ranked if level is not None)
+
+
+def _with_rank(level: Any, rank: int) -> Any:
+    if isinstance(level, Level):
+        return level if level.rank else level.model_copy(update={"rank": rank})
+    if not isinstance(level, dict):
+        return level
+    unpublished = "value" in level and level["value"] is None
+    return None if unpublished else {"rank": rank, **level}
 
 
 class Station(Model):
@@ -125,3 +195,89 @@ class Catalogue(Model):
 
 
 DatastreamIds = Mapping[str, int]  # datastream key -> the number that the database gave it
+
+
+class CatalogueFile(Model):
+    """What one YAML file may hold; the JSON Schema for editors is made from it."""
+
+    stations: tuple[Station, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+
+EntryType = TypeVar("EntryType", Station, Route)
+
+
+def load_catalogue(folder: Path | Traversable, nature: Nature | None = None) -> Catalogue:
+    """The catalogue of a folder's `*.yaml`; `nature` overrides every station's (a demo is an Exercise).
+
+    Raises `ConfigError` with every problem found, when one of them is an error.
+    """
+    catalogue, problems = read_catalogue(folder, nature)
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        raise ConfigError(problems)
+    return catalogue
+
+
+def read_catalogue(
+    folder: Path | Traversable, nature: Nature | None = None
+) -> tuple[Catalogue, list[Problem]]:
+    """What can be read of a folder's catalogue, and every problem found in it, warnings included."""
+    problems: list[Problem] = []
+    stations: list[Located[Station]] = []
+    routes: list[Located[Route]] = []
+    for data, root in _documents(folder, problems):
+        problems += _unknown_sections(data, root)
+        stations += _entries(data, root, "stations", Station, problems)
+        routes += _entries(data, root, "routes", Route, problems)
+    problems += check_stations(stations)
+    problems += check_routes(routes)
+    if not stations and not problems:
+        remedy = "Add a station with `huewatch station new`."
+        problems.append(Problem(display_name(folder), None, "There is no station here.", remedy))
+    found = tuple(entry for entry, _ in stations)
+    if nature is not None:
+        found = tuple(station.model_copy(update={"nature": nature}) for station in found)
+    return Catalogue(stations=found, routes=tuple(entry for entry, _ in routes)), problems
+
+
+def _documents(folder: Path | Traversable, problems: list[Problem]) -> Iterator[tuple[dict[str, Any], Place]]:
+    try:
+        files = yaml_files(folder)
+    except ConfigError as error:
+        problems.extend(error.problems)
+        return
+    for name, text in files:
+        try:
+            data, root = read_yaml(text, name)
+        except ConfigError as error:
+            problems.extend(error.problems)
+            continue
+        if isinstance(data, dict):
+            yield data, root
+        elif data is not None:
+            problems.append(
+                root.problem("The file is not a mapping.", "Begin it with `stations:` or `routes:`.")
+            )
+
+
+def _unknown_sections(data: Mapping[str, Any], root: Place) -> Iterator[Problem]:
+    for name in data.keys() - CatalogueFile.model_fields.keys():
+        remedy = nearest(name, CatalogueFile.model_fields) or "Use `stations:` or `routes:`."
+        yield root.at(name).problem(f"`{name}` is not known here.", remedy)
+
+
+def _entries(
+    data: Mapping[str, Any], root: Place, section: str, model: type[EntryType], problems: list[Problem]
+) -> list[Located[EntryType]]:
+    entries = data.get(section) or []
+    place = root.at(section)
+    if not isinstance(entries, list):
+        problems.append(place.problem(f"`{section}` is not a list.", "Begin each entry with `-`."))
+        return []
+    parsed = [(parse_model(model, e, place.at(i), problems), place.at(i)) for i, e in enumerate(entries)]
+    return [(entry, where) for entry, where in parsed if entry is not None]
+
+
+def catalogue_schema() -> dict[str, Any]:
+    """The JSON Schema of a catalogue file, as committed in config/catalog.schema.json."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **CatalogueFile.model_json_schema()}

@@ -1,0 +1,240 @@
+"""What a catalogue must hold to make sense, beyond the shape of each entry.
+
+Promises every problem found, each at its file and line with a remedy, errors and warnings. Does not read
+files (`ingest.catalog` does) and does not know rules (`alerts` checks its own). Called by the catalogue's
+loader and by `huewatch check`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations, pairwise
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+from ingest.codecs import codecs
+from ingest.yaml_lines import Located, Place, Problem, Severity, nearest
+
+if TYPE_CHECKING:  # the catalogue's loader calls this module
+    from ingest.catalog import Datastream, Ranging, Route, Station
+
+# Huế and its river basins (domain figures: QARTOD location test), degrees
+SOUTH, NORTH, WEST, EAST = 15.9, 16.9, 107.0, 108.3
+# Topics on which Huewatch talks to itself and to the IOC; a route must not read them back as sensors.
+OWN_TOPICS = ("huewatch/#", "ioc/alerts/#")
+MAX_TOPIC_BYTES = 65_535  # MQTT 5, 1.5.4: a UTF-8 string's length is two bytes
+
+
+def check_stations(stations: Sequence[Located[Station]]) -> list[Problem]:
+    """Problems of stations and their datastreams, alone and against each other."""
+    problems = list(_duplicate_stations(stations))
+    problems += _shared_sources(stations)
+    for station, place in stations:
+        problems += _check_location(station, place)
+        problems += _duplicate_datastreams(station, place)
+        for index, datastream in enumerate(station.datastreams):
+            problems += check_datastream(datastream, place.at("datastreams", index))
+    return problems
+
+
+def _duplicate_stations(stations: Sequence[Located[Station]]) -> Iterator[Problem]:
+    first: dict[str, Place] = {}
+    for station, place in stations:
+        seen = first.setdefault(station.id, place)
+        if seen is not place:
+            message = f"Station {station.id} exists already at {seen.file}:{seen.line}."
+            yield place.at("id").problem(message, "Give it another id, or remove one of the two.")
+
+
+def _duplicate_datastreams(station: Station, place: Place) -> Iterator[Problem]:
+    seen: Counter[str] = Counter()
+    for index, datastream in enumerate(station.datastreams):
+        seen[datastream.name] += 1
+        if seen[datastream.name] > 1:
+            message = f"Station {station.id} has two datastreams named {datastream.name}."
+            yield place.at("datastreams", index, "name").problem(message, "Give each its own name.")
+
+
+def _shared_sources(stations: Sequence[Located[Station]]) -> Iterator[Problem]:
+    first: dict[tuple[str, str, str], str] = {}
+    for station, place in stations:
+        for index, datastream in enumerate(station.datastreams):
+            source, key = datastream.source, f"{station.id}/{datastream.name}"
+            identity = (source.gateway, source.device, source.channel)
+            owner = first.setdefault(identity, key)
+            if owner != key:
+                message = f"Channel {' / '.join(identity)} feeds {owner} already."
+                remedy = "Let each channel of a device feed one datastream."
+                yield place.at("datastreams", index, "source").problem(message, remedy)
+
+
+def _check_location(station: Station, place: Place) -> Iterator[Problem]:
+    location = station.location
+    if not (SOUTH <= location.lat <= NORTH and WEST <= location.lon <= EAST):
+        message = f"{location.lat}, {location.lon} lies outside Huế ({SOUTH}-{NORTH} N, {WEST}-{EAST} E)."
+        yield place.at("location").problem(message, "Check the coordinates; lat comes before lon.")
+
+
+def check_datastream(datastream: Datastream, place: Place) -> Iterator[Problem]:
+    """Problems of one datastream: levels, ranges, what its sensor can see."""
+    yield from _check_levels(datastream, place.at("levels"))
+    yield from _check_gross_range(datastream, place.at("gross_range"))
+    if datastream.ranging is not None:
+        yield from _check_ranging(datastream, datastream.ranging, place)
+
+
+def _check_levels(datastream: Datastream, place: Place) -> Iterator[Problem]:
+    for low, high in pairwise(datastream.levels):
+        if high.value <= low.value or high.rank <= low.rank:
+            message = f"Level {high.name} ({high.value:g}) does not lie above {low.name} ({low.value:g})."
+            yield place.problem(message, "Write the levels from the lowest to the highest.")
+    for name, count in Counter(level.name for level in datastream.levels).items():
+        if count > 1:
+            yield place.problem(f"Two levels are named {name}.", "Give each level its own name.")
+
+
+def _check_gross_range(datastream: Datastream, place: Place) -> Iterator[Problem]:
+    gross = datastream.gross_range
+    if gross is None:
+        return
+    suspect = gross.suspect or gross.fail
+    if not (gross.fail[0] < gross.fail[1] and suspect[0] < suspect[1]):
+        yield place.problem("The gross range is inverted or empty.", "Write [lowest, highest].")
+        return
+    if not gross.fail[0] <= suspect[0] < suspect[1] <= gross.fail[1]:
+        yield place.problem("The suspect range is wider than the fail range.", "Keep suspect within fail.")
+    for name, value in _landmarks(datastream):
+        if not suspect[0] <= value <= suspect[1]:
+            message = f"{name} ({value:g} {datastream.unit}) lies outside the gross range."
+            yield place.problem(message, "Widen the range: a real flood must not read as a fault.")
+
+
+def _landmarks(datastream: Datastream) -> Iterator[tuple[str, float]]:
+    """The values that are known to be real: the levels and the record."""
+    yield from ((level.name, level.value) for level in datastream.levels)
+    if datastream.record is not None:
+        yield "The record", datastream.record
+
+
+def _check_ranging(datastream: Datastream, ranging: Ranging, place: Place) -> Iterator[Problem]:
+    if ranging.blanking >= ranging.max_range:
+        message = f"Blanking {ranging.blanking:g} m reaches the maximum range {ranging.max_range:g} m."
+        yield place.at("ranging").problem(message, "Take both from the sensor's data sheet.")
+        return
+    highest = ranging.zero_elevation - ranging.blanking
+    for name, value in _landmarks(datastream):
+        if value >= highest:
+            message = f"The sensor saturates at {highest:g} m, below {name} ({value:g} m)."
+            remedy = 'Mount it higher, or accept that it can only say "at least" from there on.'
+            yield place.at("ranging").problem(message, remedy, Severity.WARNING)
+
+
+def check_routes(routes: Sequence[Located[Route]]) -> list[Problem]:
+    """Problems of routes: filters, codecs, identities, and two filters that can match one topic."""
+    problems: list[Problem] = []
+    valid: list[Located[Route]] = []
+    for route, place in routes:
+        fault = filter_fault(route.filter)
+        if fault is None:
+            valid.append((route, place))
+        else:
+            remedy = "Write an MQTT filter such as hue/v1/+/+/readings."
+            problems.append(place.at("filter").problem(f"{route.filter!r}: {fault}.", remedy))
+        problems += _check_codec(route, place)
+    for route, place in valid:
+        problems += _check_identity(route, place)
+        problems += _check_own_topics(route, place)
+    for (one, first), (other, second) in combinations(valid, 2):
+        problems += _check_overlap(one, first, other, second)
+    return problems
+
+
+def _check_codec(route: Route, place: Place) -> Iterator[Problem]:
+    names = codecs()
+    if route.codec not in names:
+        remedy = nearest(route.codec, names) or _one_of(names)
+        yield place.at("codec").problem(f"Codec {route.codec!r} is not known.", remedy)
+
+
+def _check_identity(route: Route, place: Place) -> Iterator[Problem]:
+    levels = route.filter.split("/")
+    count = len(levels) - 1 if levels[-1] == "#" else len(levels)  # "#" may stand for no level at all
+    for name, level in (("gateway_level", route.gateway_level), ("device_level", route.device_level)):
+        if level > count:
+            message = f"{name} is {level}, but {route.filter} is sure to have only {count} levels."
+            yield place.at(name).problem(message, f"Name a level from 1 to {count}.")
+
+
+def _check_own_topics(route: Route, place: Place) -> Iterator[Problem]:
+    for own in OWN_TOPICS:
+        if common_topic(route.filter, own) is not None:
+            message = f"{route.filter} also matches Huewatch's own topics, {own}."
+            yield place.at("filter").problem(message, "Narrow the filter.")
+
+
+def _check_overlap(one: Route, first: Place, other: Route, second: Place) -> Iterator[Problem]:
+    topic = common_topic(one.filter, other.filter)
+    if topic is not None:
+        message = (
+            f"{other.filter} and {one.filter} ({first.file}:{first.at('filter').line}) both match {topic}."
+        )
+        yield second.at("filter").problem(message, "Narrow one: each topic is read by one codec.")
+
+
+def filter_fault(topic_filter: str) -> str | None:
+    """What makes a topic filter invalid or unfit (MQTT 5, 4.7), or None."""
+    if not topic_filter:
+        return "a filter cannot be empty"
+    if "\0" in topic_filter or len(topic_filter.encode()) > MAX_TOPIC_BYTES:
+        return "a filter has no NUL and at most 65,535 bytes"
+    if topic_filter.startswith("$share/"):
+        return "a shared subscription breaks the order of each datastream"
+    *before, last = topic_filter.split("/")
+    if any("#" in level for level in before) or ("#" in last and last != "#"):
+        return "# stands alone, as the last level"
+    if any("+" in level and level != "+" for level in (*before, last)):
+        return "+ stands alone in its level"
+    return None
+
+
+def common_topic(one: str, other: str) -> str | None:
+    """A topic that two valid filters both match, or None when there is none (MQTT 5, 4.7).
+
+    Filters that begin with a wildcard do not match topics that begin with "$".
+    """
+    ours, theirs = one.split("/"), other.split("/")
+    if {ours[0][:1], theirs[0][:1]} in ({"$", "+"}, {"$", "#"}):
+        return None
+    levels = _common_levels(ours, theirs)
+    return None if levels is None else "/".join(levels)
+
+
+def _common_levels(ours: list[str], theirs: list[str]) -> list[str] | None:
+    topic: list[str] = []
+    for depth in range(max(len(ours), len(theirs))):
+        left, right = ours[depth : depth + 1], theirs[depth : depth + 1]
+        if left == ["#"] or right == ["#"]:  # "a/#" matches "a" itself and everything below it
+            rest = theirs[depth:] if left == ["#"] else ours[depth:]
+            return topic + ["x" if level in "+" else level for level in rest if level != "#"] or ["x"]
+        if not left or not right or ("+" not in (left[0], right[0]) and left != right):
+            return None
+        level = right[0] if left[0] == "+" else left[0]
+        topic.append("x" if level == "+" else level)
+    return topic
+
+
+def _one_of(names: Iterable[str]) -> str:
+    return f"Use one of: {', '.join(sorted(names))}."
+
+
+def report(problems: Sequence[Problem], console: Console | None = None) -> int:
+    """Print the problems, errors last; the exit code: 1 when one is an error, else 0."""
+    console = console or Console(stderr=True)
+    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    for problem in sorted(problems, key=lambda p: (p.severity is Severity.ERROR, p.file, p.line or 0)):
+        style = "red" if problem.severity is Severity.ERROR else "yellow"
+        console.print(f"[{style}]{escape(str(problem))}[/{style}]", soft_wrap=True, highlight=False)
+    return 1 if errors else 0
