@@ -55,7 +55,7 @@ class RejectReason(StrEnum):
 
 
 class RawMessage(msgspec.Struct, frozen=True, gc=False):
-    """One PUBLISH as it came. `(epoch, packet_id)` is its acknowledgement token; `packet_id` is 0 at QoS 0."""
+    """One PUBLISH as it came; `(epoch, packet_id)` acknowledges it. `packet_id` is 0 at QoS 0."""
 
     topic: str
     payload: bytes

@@ -227,7 +227,7 @@ class Pipeline:
             await self._split(intake, tick, poison)
 
     async def _split(self, intake: Intake, tick: bool, poison: Poison) -> None:
-        """Commit the messages of a refused batch in smaller parts, in order of arrival, until each has a fate."""
+        """Commit a refused batch in halves, in order of arrival, until each message has a fate."""
         messages = intake.messages
         if not messages:
             raise poison
