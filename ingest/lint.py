@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ingest.codecs import codecs
+from ingest.units import UNITS, UnknownUnit, conversion
 from ingest.yaml_lines import Located, Place, Problem, Severity, nearest
 
 if TYPE_CHECKING:  # the catalogue's loader calls this module
@@ -79,11 +80,29 @@ def _check_location(station: Station, place: Place) -> Iterator[Problem]:
 
 
 def check_datastream(datastream: Datastream, place: Place) -> Iterator[Problem]:
-    """Problems of one datastream: levels, ranges, what its sensor can see."""
+    """Problems of one datastream: units, levels, ranges, what its sensor can see."""
+    yield from _check_units(datastream, place)
     yield from _check_levels(datastream, place.at("levels"))
     yield from _check_gross_range(datastream, place.at("gross_range"))
     if datastream.ranging is not None:
         yield from _check_ranging(datastream, datastream.ranging, place)
+
+
+def _check_units(datastream: Datastream, place: Place) -> Iterator[Problem]:
+    unit, source_unit = datastream.unit, datastream.source.unit
+    for name, where in ((unit, place.at("unit")), (source_unit, place.at("source", "unit"))):
+        if name is not None and name not in UNITS:
+            yield where.problem(f"Unit {name!r} is not known.", nearest(name, UNITS) or _one_of(UNITS))
+            return
+    try:
+        conversion(source_unit or unit, unit)
+    except UnknownUnit as error:
+        remedy = "Give the source the unit that its readings are in."
+        yield place.at("source", "unit").problem(f"Its readings cannot be converted: {error}.", remedy)
+    if datastream.ranging is not None and unit != "m":
+        yield place.at("unit").problem(
+            "A ranging sensor's level is in metres.", "Write `unit: m`; the distance may be in another unit."
+        )
 
 
 def _check_levels(datastream: Datastream, place: Place) -> Iterator[Problem]:
