@@ -97,7 +97,7 @@ class Statistics:
 
 
 def tls_context(ca: Path | None, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
-    """Verify the broker against `ca` (None: the system's), show `certificate` if given; OSError if unreadable."""
+    """Verify the broker against `ca` (None: the system's), show `certificate` if given; or OSError."""
     context = ssl.create_default_context(cafile=ca)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if certificate is not None:

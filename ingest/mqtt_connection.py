@@ -344,7 +344,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _on_puback(self, topic: str, reason: PubAckReasonCode) -> None:
         """A marker that reaches nobody does not reach us either, and without it we stay blind."""
-        if reason >= PubAckReasonCode.UNSPECIFIED_ERROR or (topic == self._marker_topic and reason):
+        if reason.value >= 0x80 or (topic == self._marker_topic and reason.value):
             remedy = f"allow {self._settings.username or 'anonymous'} to write and read {topic}"
             log.error("the broker refused a publish", extra={"reason": reason.name, "remedy": remedy})
 
@@ -501,24 +501,27 @@ def _as_violation(error: BaseException, view: memoryview) -> Violation | None:
     return Violation(DisconnectReasonCode.MALFORMED_PACKET, f"malformed packet: {error}")
 
 
-_REMEDIES = {
-    ConnAckReasonCode.BAD_USER_NAME_OR_PASSWORD: "check the broker's user name and password",
-    ConnAckReasonCode.NOT_AUTHORIZED: "check user name, password or certificate, and the broker's ACL",
-    ConnAckReasonCode.BANNED: "ask the broker's operator why we are banned",
-    ConnAckReasonCode.BAD_AUTHENTICATION_METHOD: "let the broker accept a user name and password",
-    ConnAckReasonCode.USE_ANOTHER_SERVER: "set the broker's new address",
-    ConnAckReasonCode.SERVER_MOVED: "set the broker's new address",
+# by number: the codec's codes look like enums in its stubs, but have no hash and no order
+_REMEDIES: dict[int, str] = {
+    ConnAckReasonCode.BAD_USER_NAME_OR_PASSWORD.value: "check the broker's user name and password",
+    ConnAckReasonCode.NOT_AUTHORIZED.value: "check user name, password or certificate, and the broker's ACL",
+    ConnAckReasonCode.BANNED.value: "ask the broker's operator why we are banned",
+    ConnAckReasonCode.BAD_AUTHENTICATION_METHOD.value: "let the broker accept a user name and password",
+    ConnAckReasonCode.USE_ANOTHER_SERVER.value: "set the broker's new address",
+    ConnAckReasonCode.SERVER_MOVED.value: "set the broker's new address",
 }
-_HOPELESS = {
-    ConnAckReasonCode.CLIENT_ID_NOT_VALID: "choose a client id that the broker accepts",
-    ConnAckReasonCode.UNSUPPORTED_PROTOCOL_VERSION: "use a broker that speaks MQTT 5",
+_HOPELESS: dict[int, str] = {
+    ConnAckReasonCode.CLIENT_ID_NOT_VALID.value: "choose a client id that the broker accepts",
+    ConnAckReasonCode.UNSUPPORTED_PROTOCOL_VERSION.value: "use a broker that speaks MQTT 5",
 }
 
 
 def _refusal(packet: ConnAckPacket) -> Ending:
     """What to do about a CONNACK that refuses us."""
-    code = packet.reason_code
-    detail = f"connection refused: {code.name}" + (f": {packet.reason_str}" if packet.reason_str else "")
+    code = packet.reason_code.value
+    detail = f"connection refused: {packet.reason_code.name}" + (
+        f": {packet.reason_str}" if packet.reason_str else ""
+    )
     if code in _HOPELESS:
         return Ending(Reaction.GIVE_UP, detail, _HOPELESS[code])
     if code in _REMEDIES:
