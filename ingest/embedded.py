@@ -39,6 +39,7 @@ START_SECONDS = 30.0  # a cold, loaded machine; a second is usual
 STOP_SECONDS = 30.0
 POLL_SECONDS = 0.02
 CACHE = Path("/var/cache/huewatch")
+CERTIFICATES = ("ca.crt", "gateways.crl", "broker.crt", "broker.key")  # what scripts/certificates makes
 ACCOUNTS = ("ingest", "feed", "ioc", "chirpstack", "health", "simulator")
 
 
@@ -261,13 +262,19 @@ class EmbeddedPostgres(Server):
 
 
 class EmbeddedBroker(Server):
-    """mosquitto under production's configuration, with an account for each service and the simulator."""
+    """mosquitto under production's configuration, with an account for each service and the simulator.
+
+    With `certificates`, a folder of `CERTIFICATES`, it opens the gateways' listener too, on `gateways_port`.
+    """
 
     name = "mosquitto"
 
-    def __init__(self, folder: Path, *, gateways: bool = False, die_with_parent: bool = True) -> None:
+    def __init__(
+        self, folder: Path, *, certificates: Path | None = None, die_with_parent: bool = True
+    ) -> None:
         super().__init__(folder, _unprivileged("mosquitto"), die_with_parent=die_with_parent)
-        self.gateways_port = free_port() if gateways else None
+        self._certificates = certificates
+        self.gateways_port = free_port() if certificates else None
 
     @property
     def accounts(self) -> Mapping[str, str]:
@@ -311,6 +318,9 @@ class EmbeddedBroker(Server):
         self._write("mosquitto.passwd", password_file(self.accounts, secrets.token_bytes(12)))
         self._write("services.acl", production("services.acl") + EXERCISE_RULES)
         self._write("gateways.acl", production("gateways.acl"))
+        if self._certificates is not None:
+            for name in CERTIFICATES:
+                self._write(name, (self._certificates / name).read_text())
         place = Place(self.folder, self.user, services=self.port, gateways=self.gateways_port)
         return self._write("mosquitto.conf", derive(production("mosquitto.conf"), place))
 

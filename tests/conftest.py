@@ -20,8 +20,8 @@ from tests.support.parts import TIMESCALEDB, missing, need_program
 
 SEED = os.environ.get("HUEWATCH_TEST_SEED") or str(secrets.randbelow(2**32))
 
-# A failing example is printed with a blob that repeats it. No deadline: pytest-timeout limits every test, and a
-# shared machine may pause.
+# A failing example is printed with a blob that repeats it. No deadline: pytest-timeout limits every test, and
+# a shared machine may pause.
 hypothesis.settings.register_profile("huewatch", print_blob=True, deadline=None)
 hypothesis.settings.load_profile("huewatch")
 
