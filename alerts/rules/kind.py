@@ -1,0 +1,137 @@
+"""What a rule kind is: settings, a plan for each target, and a signal from the newest observations.
+
+A kind is pure. It turns a series' recent rows into a *signal*; the shared machine of `alerts.condition`
+turns signals into phases and events. A new kind is one new file beside this one and a line in `KINDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from alerts.condition import Signal
+from alerts.memory import Windows
+from alerts.model import Severity
+from alerts.rules.quantity import QuantityField
+from ingest.catalog import Datastream, Identifier, Model, Station, Text
+from ingest.model import Quality
+from ingest.yaml_lines import Place, Problem
+
+MICROS = 1_000_000
+HOUR = 3_600 * MICROS
+MEMORY_BOUND = 24 * HOUR  # what a start reads back for every series; retention never cuts into it
+ROWS_BOUND = 64  # rows kept for each series: 10,000 series stay below 20 MB
+ROWS_SPARE = 4  # room for jitter of the cadence and for late rows
+
+Accept = Annotated[tuple[Literal["pass", "suspect", "not_evaluated"], ...], Field(min_length=1)]
+FLAGS = {"pass": Quality.PASS, "suspect": Quality.SUSPECT, "not_evaluated": Quality.NOT_EVALUATED}
+
+
+class Select(Model):
+    """Which datastreams a rule looks at; every line given must hold."""
+
+    property: Identifier | None = None
+    kind: Literal["river", "street", "rain", "reservoir", "barrage", "tide", "air", "water"] | None = None
+    stations: Annotated[tuple[Identifier, ...], Field(min_length=1)] | None = None
+
+
+class RuleSettings(Model):
+    """What every rule has."""
+
+    id: Identifier
+    kind: Identifier
+    title: Text
+    select: Select
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One datastream under a rule, with the number that the database gave it (-1 while only linting)."""
+
+    key: str
+    station: Station
+    datastream: Datastream
+    number: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A level in the signal's unit: raised at or above `raise_at`, held while at or above `clear_at`."""
+
+    rank: int
+    name: str
+    severity: Severity
+    raise_at: float
+    clear_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A rule's settings worked out for one target. Times in microseconds.
+
+    `samples`: how many usable rows in a row raise a level; `verified_samples`: how many make it verified.
+    `quiet_below`: an observation below it cannot change a target without an alert.
+    `memory` and `rows`: how far back, and how many rows, the signal looks.
+    """
+
+    bands: tuple[Band, ...]
+    unit: str
+    hold: int
+    samples: int
+    verified_samples: int
+    quiet_below: float
+    memory: int
+    rows: int
+
+
+class Kind(Protocol):
+    """A rule kind. One without a `signal` is judged on the time since its target was last heard of (seconds),
+    on ticks, and by each arrival."""
+
+    name: ClassVar[str]
+    settings: ClassVar[type[RuleSettings]]
+
+    def plan(self, settings: Any, target: Target) -> Plan | None:
+        """The settings worked out for a target, None when it has no level; `ValueError` says why not."""
+
+    def lint(self, settings: Any, plans: Sequence[tuple[Target, Plan]], place: Place) -> Iterable[Problem]:
+        """What cannot be right, beyond what holds for every kind."""
+
+
+@runtime_checkable
+class RowKind(Kind, Protocol):
+    """A kind that is judged by each usable row that is newer than all before in its series."""
+
+    def accepted(self, settings: Any) -> frozenset[Quality]:
+        """The flags of rows that may take part."""
+
+    def signal(self, settings: Any, windows: Windows, usable: NDArray[np.bool_]) -> Signal:
+        """The signal of n series, newest last; `usable` marks the rows (n, k) that may take part."""
+
+
+class ExplicitLevel(Model):
+    """A level that the rule itself names, for every target alike; its rank is its place in the list."""
+
+    name: Annotated[str, Field(min_length=1)]
+    value: QuantityField
+    severity: Severity
+
+
+def flags(accept: Iterable[str]) -> frozenset[Quality]:
+    """The QARTOD flags behind the words of an `accept` list."""
+    return frozenset(FLAGS[word] for word in accept)
+
+
+def micros(seconds: float) -> int:
+    """A duration of the configuration (seconds) in microseconds."""
+    return round(seconds * MICROS)
+
+
+def rows_needed(span: float, cadence: float) -> int:
+    """How many rows a span (seconds) holds at a cadence (seconds), with room to spare."""
+    return int(np.ceil(span / cadence)) + 1 + ROWS_SPARE

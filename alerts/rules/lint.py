@@ -1,0 +1,77 @@
+"""What makes any rule impossible, whatever its kind: said with file, line and remedy. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from alerts.rules.kind import MEMORY_BOUND, MICROS, ROWS_BOUND, Plan, Select, Target
+from ingest.catalog import Catalogue
+from ingest.yaml_lines import Place, Problem, Severity, nearest
+
+ROUNDING = 1e-9  # levels closer than this are the same number written twice
+
+
+def check_select(select: Select, catalogue: Catalogue, place: Place) -> Iterator[Problem]:
+    """Names that the catalogue does not know."""
+    stations = [station.id for station in catalogue.stations]
+    for index, name in enumerate(select.stations or ()):
+        if name not in stations:
+            remedy = nearest(name, stations) or "Write the id of a station in the catalogue."
+            yield place.at("stations", index).problem(f"There is no station {name!r}.", remedy)
+    properties = sorted({datastream.property for _, _, datastream in catalogue.datastreams()})
+    if select.property is not None and select.property not in properties:
+        remedy = nearest(select.property, properties) or f"Write one of {', '.join(properties)}."
+        yield place.at("property").problem(f"No datastream measures {select.property!r}.", remedy)
+
+
+def check_plans(plans: Sequence[tuple[Target, Plan]], place: Place) -> Iterator[Problem]:
+    """Levels, times and memory that cannot work, for each target."""
+    if not plans:
+        yield place.at("select").problem(
+            "This rule watches nothing: it selects no datastream that has a level.",
+            "Correct `select`, or remove the rule.",
+            Severity.WARNING,
+        )
+    for target, plan in plans:
+        yield from _check_bands(target, plan, place)
+        yield from _check_times(target, plan, place)
+
+
+def _check_bands(target: Target, plan: Plan, place: Place) -> Iterator[Problem]:
+    for band in plan.bands:
+        if band.clear_at > band.raise_at + ROUNDING:
+            yield place.at("clear").problem(
+                f"{band.name} of {target.key} would be cleared at {band.clear_at:g} {plan.unit}, above the "
+                f"{band.raise_at:g} {plan.unit} that raise it.",
+                "Clear below the level: the alert would flap.",
+            )
+    for lower, upper in pairwise(plan.bands):
+        if upper.raise_at <= lower.raise_at + ROUNDING:
+            yield place.at("levels").problem(
+                f"{upper.name} ({upper.raise_at:g}) is not above {lower.name} ({lower.raise_at:g} "
+                f"{plan.unit}) at {target.key}.",
+                "List the levels from low to high.",
+            )
+        elif upper.clear_at < lower.raise_at - ROUNDING:
+            yield place.at("clear").problem(
+                f"The bands of {lower.name} and {upper.name} overlap at {target.key}: {upper.name} is held "
+                f"down to {upper.clear_at:g}, below the {lower.raise_at:g} {plan.unit} of {lower.name}.",
+                "Clear nearer to the level, or move the levels apart.",
+            )
+
+
+def _check_times(target: Target, plan: Plan, place: Place) -> Iterator[Problem]:
+    cadence = target.datastream.cadence
+    if 0 < plan.hold < cadence * MICROS:
+        yield place.at("clear", "hold").problem(
+            f"A hold of {plan.hold / MICROS:g} s is shorter than the {cadence:g} s between readings of "
+            f"{target.key}: one reading would end an alert.",
+            "Hold for at least two readings.",
+        )
+    if plan.memory > MEMORY_BOUND or plan.rows > ROWS_BOUND:
+        yield place.problem(
+            f"At {target.key} this rule looks back {plan.memory / MICROS / 3_600:g} h or {plan.rows} rows; "
+            f"{MEMORY_BOUND / MICROS / 3_600:g} h and {ROWS_BOUND} rows are kept.",
+            "Shorten the window or the hold, or leave the station out.",
+        )

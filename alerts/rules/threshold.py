@@ -1,0 +1,133 @@
+"""`threshold`: a value at or above a level, the level of the catalogue or one that the rule names.
+
+Opens when `confirm.samples` usable samples in a row stand at or above the level. Where the cadence is longer
+than `confirm.at_once_above`, one sample opens at once and the alert is told as not verified. Ends when the
+value has been more than `clear.below` under the level for `clear.hold` of event time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from alerts.condition import Signal
+from alerts.memory import Windows
+from alerts.model import Severity
+from alerts.rules.kind import (
+    MEMORY_BOUND,
+    Accept,
+    Band,
+    ExplicitLevel,
+    Plan,
+    RuleSettings,
+    Target,
+    flags,
+    micros,
+    rows_needed,
+)
+from alerts.rules.quantity import Quantity, QuantityField
+from ingest.catalog import Datastream, Duration, Model
+from ingest.model import Quality
+from ingest.yaml_lines import Place, Problem
+
+
+class Confirm(Model):
+    samples: Annotated[int, Field(ge=1, le=10)] = 2
+    at_once_above: Duration = 600.0
+
+
+class Clear(Model):
+    below: QuantityField = Quantity((0.0, ""))
+    hold: Duration
+
+
+class Settings(RuleSettings):
+    kind: Literal["threshold"]
+    levels: Literal["catalogue"] | tuple[ExplicitLevel, ...]
+    severities: dict[str, Severity] = Field(default_factory=dict)
+    confirm: Confirm = Confirm()
+    clear: Clear
+    accept: Accept = ("pass", "suspect", "not_evaluated")
+
+
+class Threshold:
+    name: ClassVar[str] = "threshold"
+    settings: ClassVar[type[RuleSettings]] = Settings
+
+    def plan(self, settings: Settings, target: Target) -> Plan | None:
+        bands = _bands(settings, target.datastream)
+        if not bands:
+            return None
+        cadence = target.datastream.cadence
+        confirm = settings.confirm
+        samples = 1 if cadence > confirm.at_once_above else confirm.samples
+        span = settings.clear.hold + confirm.samples * cadence
+        return Plan(
+            bands=bands,
+            unit=target.datastream.unit,
+            hold=micros(settings.clear.hold),
+            samples=samples,
+            verified_samples=confirm.samples,
+            quiet_below=min(band.raise_at for band in bands),
+            # Samples further apart than this do not confirm one another.
+            memory=max(MEMORY_BOUND, micros(span)),
+            rows=rows_needed(span, cadence),
+        )
+
+    def accepted(self, settings: Settings) -> frozenset[Quality]:
+        return flags(settings.accept)
+
+    def signal(self, settings: Settings, windows: Windows, usable: NDArray[np.bool_]) -> Signal:
+        """The values themselves, in the datastream's unit."""
+        return Signal(
+            np.where(usable, windows.value, np.nan), windows.time, windows.quality == Quality.SUSPECT
+        )
+
+    def lint(
+        self, settings: Settings, plans: Sequence[tuple[Target, Plan]], place: Place
+    ) -> Iterable[Problem]:
+        for target, plan in plans:
+            top, why = highest_possible(target.datastream)
+            for band in plan.bands:
+                if band.raise_at > top:
+                    yield place.at("levels").problem(
+                        f"Level {band.name} ({band.raise_at:g} {plan.unit}) of {target.key} can never be "
+                        f"reached: {why} {top:g} {plan.unit}.",
+                        "Correct the level, the gross range or the sensor's height.",
+                    )
+
+
+def highest_possible(datastream: Datastream) -> tuple[float, str]:
+    """The highest value that can reach a rule, and what sets it."""
+    top, why = np.inf, ""
+    if datastream.gross_range is not None:
+        top, why = datastream.gross_range.fail[1], "the gross range fails values above"
+    ranging = datastream.ranging
+    if ranging is not None and ranging.zero_elevation - ranging.blanking < top:
+        top, why = ranging.zero_elevation - ranging.blanking, "the sensor sees no higher than"
+    return round(top, 9), why
+
+
+def _bands(settings: Settings, datastream: Datastream) -> tuple[Band, ...]:
+    below = settings.clear.below.in_unit(datastream.unit)
+    if settings.levels == "catalogue":
+        named = [(level.rank, level.name, level.value) for level in datastream.levels]
+        unknown = [name for _, name, _ in named if name not in settings.severities]
+        if unknown:
+            raise ValueError(f"no severity is given for the level {unknown[0]!r}")
+        return tuple(
+            Band(rank, name, settings.severities[name], value, round(value - below, 9))
+            for rank, name, value in named
+        )
+    levels = [(level, level.value.in_unit(datastream.unit)) for level in settings.levels]
+    return tuple(
+        Band(rank, level.name, level.severity, value, round(value - below, 9))
+        for rank, (level, value) in enumerate(levels, start=1)
+    )
+
+
+KIND = Threshold()
