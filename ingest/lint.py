@@ -237,7 +237,7 @@ def _common_levels(ours: list[str], theirs: list[str]) -> list[str] | None:
         left, right = ours[depth : depth + 1], theirs[depth : depth + 1]
         if left == ["#"] or right == ["#"]:  # "a/#" matches "a" itself and everything below it
             rest = theirs[depth:] if left == ["#"] else ours[depth:]
-            return topic + ["x" if level in "+" else level for level in rest if level != "#"] or ["x"]
+            return topic + ["x" if level == "+" else level for level in rest if level != "#"] or ["x"]
         if not left or not right or ("+" not in (left[0], right[0]) and left != right):
             return None
         level = right[0] if left[0] == "+" else left[0]
