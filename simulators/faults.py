@@ -70,7 +70,7 @@ def add_noise(track: Track, rng: np.random.Generator) -> None:
 
 
 def submerge(track: Track, rng: np.random.Generator) -> None:
-    """At the blanking height the sensor is under water: it repeats its blanking distance, or hears nothing."""
+    """From the blanking height on the sensor is under water: it repeats that distance, or hears nothing."""
     ranging = track.datastream.ranging
     assert ranging is not None, f"{track.key} has no ultrasonic sensor to submerge"
     ceiling = ranging.zero_elevation - ranging.blanking

@@ -3,8 +3,9 @@
 Shares nothing with `ingest.codecs`: shared code would hide shared mistakes. Every payload says that it is an
 exercise. Pure; `plan` gives readings, `replay` publishes what comes back.
 
-Formats: Huewatch JSON; ChirpStack v4 uplink events with a Milesight EM500-UDL (`01 75` battery, `03 82` distance
-in mm, little-endian) or a Dragino LDDS75 (battery and distance in mm, big-endian), each as bytes alone or with the object of the vendor's decoder.
+Formats: Huewatch JSON; ChirpStack v4 uplink events with a Milesight EM500-UDL (`01 75` battery, `03 82`
+distance in mm, little-endian) or a Dragino LDDS75 (battery in mV and distance in mm, big-endian), each as
+bytes alone or with the object of the vendor's decoder.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def _rounded(sample: Sample) -> float:
 
 
 def _uplink(sample: Sample, topics: Topics, counter: int) -> Message:
-    """One ChirpStack v4 `up` event; the same reading always gives the same bytes, as a repeated event does."""
+    """One ChirpStack v4 `up` event; its id depends on the reading alone, as for a repeated event."""
     source = sample.datastream.source
     device = _em500_udl if sample.spec.device == "em500-udl" else _ldds75
     frame = device(distance_mm(sample), sample.invalid)
@@ -164,7 +165,7 @@ def _em500_udl(distance: int, invalid: bool) -> Frame:
 
 
 def _ldds75(distance: int, invalid: bool) -> Frame:
-    """Dragino: battery mV and distance mm (u16 big-endian), interrupt flag; the decoder adds units as words."""
+    """Dragino: battery mV, distance mm (u16 big-endian), interrupt flag; the decoder writes units out."""
     data = struct.pack(">HHB", BATTERY_MILLIVOLT, LDDS75_INVALID if invalid else distance, 0)
     word = "Invalid Reading" if invalid else f"{distance} mm"
     decoded = {"Node_type": "LDDS75", "Bat": f"{BATTERY_MILLIVOLT / 1000} V", "Distance": word}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,16 +61,17 @@ class Plan:
                 return track
         raise KeyError(key)
 
-    def play(self) -> Iterator[tuple[int, list[Message], Published]]:
+    def play(self, written: Callable[[int], int] = int) -> Iterator[tuple[int, list[Message], Published]]:
         """Each step in turn: its tick, its messages in order, and what has been sent up to and with it.
 
-        Repeats come at once or up to two steps later, as redundant gateways and modems repeat.
+        `written` gives the time that a reading carries for the time at which it was taken. Repeats come at
+        once or up to two steps later, as redundant gateways and modems repeat.
         """
         rng = _generator(self._seed, "repeats")
         waiting: dict[int, list[Message]] = defaultdict(list)
         sent = Published(0, 0, 0, 0)
         for step in range(self.scenario.steps + 1):
-            fresh = [message for group in self._due[step] for message in self._encode(group, step)]
+            fresh = [message for group in self._due[step] for message in self._encode(group, step, written)]
             for message in fresh:
                 if rng.random() < self.scenario.faults.duplicates:
                     again = min(step + int(rng.integers(0, 3)), self.scenario.steps)
@@ -97,8 +98,10 @@ class Plan:
             due[step].append(sorted(readings, key=lambda reading: int(reading[0].time[reading[1]])))
         return due
 
-    def _encode(self, readings: list[tuple[Track, int]], step: int) -> list[Message]:
-        samples = [_sample(track, index) for track, index in readings]
+    def _encode(
+        self, readings: list[tuple[Track, int]], step: int, written: Callable[[int], int]
+    ) -> list[Message]:
+        samples = [_sample(track, index, written) for track, index in readings]
         outages = readings[-1][0].outages
         messages: list[Message] = []
         if any(outage.newest_first and outage.ends == self.now(step) for outage in outages):
@@ -108,11 +111,11 @@ class Plan:
         return messages
 
 
-def _sample(track: Track, index: int) -> Sample:
+def _sample(track: Track, index: int, written: Callable[[int], int]) -> Sample:
     return Sample(
         track.spec,
         track.datastream,
-        int(track.time[index]),
+        written(int(track.time[index])),
         float(track.value[index]),
         bool(track.invalid[index]),
     )

@@ -87,7 +87,7 @@ class Storm(Part):
 
 
 class RainCurve(Part):
-    """Cumulative rain in mm: storms of gamma pulses times an orographic factor, never above a physical rate."""
+    """Cumulative rain in mm: storms of gamma pulses times an orographic factor, below a physical rate."""
 
     kind: Literal["rain"]
     storms: tuple[Storm, ...]
@@ -103,7 +103,7 @@ CurveSpec = Annotated[
 class SeriesSpec(Part):
     """One simulated sensor: the catalogue's datastream, the curve it reads, how it reads and speaks.
 
-    `noise_mm` bounds the noise (2.5 standard deviations). `device` names the vendor's payload; JSON otherwise.
+    `noise_mm` bounds the noise (2.5 standard deviations). `device` names the vendor's payload.
     `server_decodes`: the LoRaWAN network server has the vendor's decoder and adds its object.
     `main` stations are judged within the narrow tolerance and suffer no outage.
     """
@@ -127,7 +127,7 @@ class Interval(Part):
 
 
 class Late(Part):
-    """Store-and-forward: `count` times, one of `datastreams` holds its readings for between the given minutes."""
+    """Store-and-forward: `count` times, one of `datastreams` holds its readings back for some minutes."""
 
     datastreams: tuple[str, ...]
     count: int = Field(ge=0)

@@ -1,0 +1,263 @@
+"""What a just observer would expect to be told of a flood, from the noise-free curves alone. Pure.
+
+`expectations(plan)` gives windows in event time for rises, falls, rates and silences. It shares nothing with
+`alerts`: levels come from the catalogue, tolerances and limits from the scenario. `judge` compares.
+
+*Required* must be told within its window; *permitted* (near misses, slopes close to a limit, short gaps) may
+be. Whatever else is told is unexpected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators.faults import Track
+from simulators.plan import Plan
+from simulators.scenario import MINUTE, Limits
+
+# Told this much before or after the truth is still right: main stations; all others (waves, slow cadence).
+MAIN_TOLERANCE = (10 * MINUTE, 15 * MINUTE)
+WIDE_TOLERANCE = (30 * MINUTE, 45 * MINUTE)
+MARGIN = 0.01  # m above the noise: what reaches a level by less may or may not be told
+
+RATE_WINDOW = 60  # minutes of the true slope
+RATE_CLEAR_SHARE = 1.3  # of the limit: clearly above it
+RATE_NEAR_SHARE = 0.6  # of the limit: an alert may be open
+RATE_HELD = 45 * MINUTE
+RATE_TOLERANCE = 15 * MINUTE
+SILENCE_TOLERANCE = 15 * MINUTE
+
+
+class What(StrEnum):
+    """What is told."""
+
+    RISE = "rise"
+    FALL = "fall"
+    RATE = "rate"
+    SILENCE = "silence"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One thing to be told of `target` from `earliest` to `latest`, true at `at` (microseconds UTC).
+
+    `level` is the level's rank (RISE: reached, FALL: left, RATE: the limit's place; SILENCE: 0).
+    `once`: a second telling within the window is unexpected.
+    """
+
+    target: str
+    place: str
+    what: What
+    level: int
+    level_name: str
+    at: int
+    earliest: int
+    latest: int
+    required: bool
+    once: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One stay above a level: reached, last seen falling below it, and left (None: not until the end)."""
+
+    reached: int
+    highest: float
+    fell: int | None
+    left: int | None
+
+
+def expectations(plan: Plan) -> list[Expected]:
+    """Everything that may or must be told, in order of truth."""
+    found: list[Expected] = []
+    for track in plan.tracks:
+        found += _levels(plan, track)
+        found += _rates(plan, track)
+        found += _silences(plan, track)
+    return sorted(found, key=lambda expected: expected.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """None of the kinds `what` may be told of `target` from `begins` to `ends`, whatever a fault says."""
+
+    target: str
+    place: str
+    what: tuple[What, ...]
+    begins: int
+    ends: int
+    reason: str
+
+
+def quiets(plan: Plan) -> list[Quiet]:
+    """A spiking sensor raises nothing; a submerged one never reads as falling water while it is under."""
+    found: list[Quiet] = []
+    for track in plan.tracks:
+        if track.spikes:
+            kinds, reason = (What.RISE, What.RATE), f"{track.spikes} single wild readings"
+            found.append(Quiet(track.key, _place(track), kinds, plan.world.start, plan.world.end, reason))
+        for begins, ends in track.submerged:
+            found.append(Quiet(track.key, _place(track), (What.FALL,), begins, ends, "sensor under water"))
+    return found
+
+
+def true_curve(plan: Plan, track: Track) -> NDArray[np.float64]:
+    """The truth per minute as the sensor could see it at best: never above its blanking height."""
+    water = plan.world.curve(track.spec.curve)(plan.world.minutes())
+    ranging = track.datastream.ranging
+    return water if ranging is None else np.minimum(water, ranging.zero_elevation - ranging.blanking)
+
+
+def visits(
+    minutes: NDArray[np.int64], water: NDArray[np.float64], level: float, leave_below: float, hold: int
+) -> list[Visit]:
+    """Stays above `level`; one ends once the water has been below `leave_below` for `hold` microseconds."""
+    found: list[Visit] = []
+    reached = fell = below_since = None
+    highest = level
+    for time, value in zip(minutes.tolist(), water.tolist(), strict=True):
+        if reached is None:
+            if value >= level:
+                reached, highest, fell, below_since = time, value, None, None
+            continue
+        highest = max(highest, value)
+        fell = None if value >= level else fell or time
+        below_since = None if value >= leave_below else below_since or time
+        if below_since is not None and time - below_since >= hold:
+            found.append(Visit(reached, highest, fell, time))
+            reached = None
+    if reached is not None:
+        found.append(Visit(reached, highest, fell, None))
+    return found
+
+
+def _levels(plan: Plan, track: Track) -> Iterator[Expected]:
+    limits = plan.scenario.limits
+    minutes, water = plan.world.minutes(), true_curve(plan, track)
+    margin = track.spec.noise_mm / 1000 + MARGIN
+    hold = limits.hold_minutes * MINUTE
+    for level in track.datastream.levels:
+        clear = level.value - limits.hysteresis
+        sure = visits(minutes, water, level.value, clear, hold)
+        maybe = visits(minutes, water, level.value - margin, clear + margin, hold // 2)
+        for visit in sure:
+            yield from _told_of(
+                plan, track, level.rank, level.name, visit, visit.highest >= level.value + margin
+            )
+        for visit in maybe:
+            if not any(_within(stay.reached, visit) for stay in sure):
+                yield from _told_of(plan, track, level.rank, level.name, visit, required=False)
+
+
+def _within(time: int, visit: Visit) -> bool:
+    return visit.reached <= time and (visit.left is None or time <= visit.left)
+
+
+def _told_of(
+    plan: Plan, track: Track, rank: int, name: str, visit: Visit, required: bool
+) -> Iterator[Expected]:
+    """The rise at the beginning of a visit and, when there is one, the fall at its end."""
+    before, after = MAIN_TOLERANCE if track.spec.main else WIDE_TOLERANCE
+    rise = _expected(track, What.RISE, rank, name, visit.reached, (before, after), required)
+    yield _extended(track, rise)
+    if visit.fell is not None:
+        left = plan.world.end if visit.left is None else visit.left
+        sure = required and visit.left is not None and left + after <= plan.world.end
+        fall = _expected(track, What.FALL, rank, name, left, (before, after), sure)
+        # A main station leaves a level when truth has been below for the hold; waves may end it sooner.
+        earliest = fall.earliest if track.spec.main and sure else visit.fell - before
+        yield _extended(track, replace(fall, earliest=earliest))
+
+
+def _expected(
+    track: Track, what: What, rank: int, name: str, at: int, tolerance: tuple[int, int], required: bool
+) -> Expected:
+    return Expected(
+        track.key, _place(track), what, rank, name, at, at - tolerance[0], at + tolerance[1], required
+    )
+
+
+def _place(track: Track) -> str:
+    """The station's name, the English one beside it where it differs."""
+    name = track.station.name
+    return name.vi if name.vi == name.en else f"{name.vi} ({name.en})"
+
+
+def _extended(track: Track, expected: Expected) -> Expected:
+    """What could not be seen in time may be told once the readings are back."""
+    latest = expected.latest
+    for outage in track.outages:
+        if outage.begins <= latest and outage.ends >= expected.at:
+            latest = max(latest, outage.ends + 3 * track.cadence)
+    return replace(expected, latest=latest)
+
+
+def _rates(plan: Plan, track: Track) -> Iterator[Expected]:
+    """River stations: how fast the water rises over an hour, while it is near or above the first level."""
+    if track.station.kind != "river" or track.datastream.property != "water_level":
+        return
+    limits = plan.scenario.limits
+    minutes, water = plan.world.minutes()[RATE_WINDOW:], true_curve(plan, track)
+    slope = (water[RATE_WINDOW:] - water[:-RATE_WINDOW]) * (60 / RATE_WINDOW)
+    first = next((level.value for level in track.datastream.levels if level.rank == 1), None)
+    high = np.zeros(len(slope), np.bool_)
+    if first is not None:
+        high = water[RATE_WINDOW:] >= first - limits.rate_below_first_level
+    for rank, limit in enumerate(limits.rate_per_hour, start=1):
+        clear = _stretches(minutes, (slope >= RATE_CLEAR_SHARE * limit) & high)
+        for begins, ends in _stretches(minutes, slope >= RATE_NEAR_SHARE * limit):
+            name = f"≥ {limit * 100:.0f} cm/h"
+            rate = _expected(track, What.RATE, rank, name, begins, (RATE_TOLERANCE, 0), False)
+            must = _first_held(clear, begins, ends)
+            if must is not None:
+                latest = must + RATE_HELD + RATE_TOLERANCE
+                yield _extended(track, replace(rate, latest=latest, required=True))
+            else:
+                yield _extended(track, replace(rate, latest=ends + RATE_HELD))
+
+
+def _first_held(clear: Sequence[tuple[int, int]], begins: int, ends: int) -> int | None:
+    """When the first long enough stretch within the given times begins."""
+    for first, last in clear:
+        if begins <= first <= ends and last - first >= RATE_HELD:
+            return first
+    return None
+
+
+def _stretches(minutes: NDArray[np.int64], holds: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and last minute of every run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], holds.astype(np.int8), [0]))))
+    return [
+        (int(minutes[first]), int(minutes[last - 1]))
+        for first, last in zip(edges[::2], edges[1::2], strict=True)
+    ]
+
+
+def silence_limits(limits: Limits, cadence: int) -> tuple[int, int]:
+    """After how many microseconds without an arrival a sensor is late, and silent."""
+    late = max(limits.late_cadences * cadence, limits.late_minutes * MINUTE)
+    silent = max(limits.silent_cadences * cadence, limits.silent_minutes * MINUTE)
+    return round(late), round(silent)
+
+
+def _silences(plan: Plan, track: Track) -> Iterator[Expected]:
+    """Gaps between arrivals of usable readings; half the time to *late* may suffice while a river is high."""
+    late, silent = silence_limits(plan.scenario.limits, track.cadence)
+    arrivals = np.unique(track.arrives[~track.lost & ~track.invalid])
+    for before, after in zip(arrivals[:-1].tolist(), arrivals[1:].tolist(), strict=True):
+        gap = after - before
+        if gap <= max(track.cadence, late // 2):
+            continue
+        expected = _expected(track, What.SILENCE, 0, "", before + silent, (0, SILENCE_TOLERANCE), False)
+        yield replace(
+            expected,
+            earliest=before - MINUTE,
+            latest=expected.latest if gap > silent + plan.scenario.step else after,
+            required=gap > silent + plan.scenario.step,
+            once=False,
+        )
