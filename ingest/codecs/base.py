@@ -1,0 +1,124 @@
+"""What a codec is: the contract between a gateway's payload format and the normaliser.
+
+A codec turns one message of a known gateway into readings, or raises `Undecodable` (quarantine the
+message) or `NoReadings` (a join or a status: nothing is wrong). It is pure: no I/O, no clock, no state.
+It never judges identity beyond the payload's own claim, nor times, units or values; `ingest.normalise` does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TypeVar
+
+import msgspec
+
+from ingest.clock import MICROS_PER_SECOND, to_micros
+from ingest.model import Reading, RejectReason
+
+MAX_READINGS = 1_000  # of one message: ten times the longest history block of a known device
+MAX_WORD = 64  # characters of a channel, unit or value word; the catalogue's own bound for channels
+MAX_DETAIL = 200  # characters of a reason in words: enough to act on, too few to fill a disk with
+
+T = TypeVar("T")
+
+# RFC 3339 with an offset, in pieces. Python's own parser alone also takes week dates and dates without a
+# zone; `re.ASCII` because `\d` would match the digits of every script.
+_MINUTE = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d", re.ASCII)
+_SECOND = {f":{second:02}": second * MICROS_PER_SECOND for second in range(60)}  # no leap second
+_FRACTION_AND_ZONE = re.compile(r"(?:\.(\d{1,9}))?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))", re.ASCII)
+_TIMES_REMEMBERED = 4_096  # minutes, and zones: sensors of one city report the same ones
+
+
+class Undecodable(Exception):
+    """The message cannot be read; it goes to quarantine whole, with `reason` and a `detail` for people."""
+
+    def __init__(self, reason: RejectReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class NoReadings(Exception):
+    """The message is of a kind known to carry no reading, e.g. a join; nothing is wrong with it."""
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Who sent a message, from the topic alone: its levels and the identities that the route names."""
+
+    levels: tuple[str, ...]
+    gateway: str
+    device: str
+
+
+class Decoded(msgspec.Struct, frozen=True, gc=False):
+    """What a message said. `nature` is the CAP status that it claims for itself, None when it claims none."""
+
+    readings: Sequence[Reading]
+    nature: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One payload format.
+
+    `version` rises whenever the same payload would decode differently (it is part of a quarantine row's
+    key). `auxiliary` names channels that may go unlisted in the catalogue without being an error, such as
+    a battery; an unlisted channel outside it is refused, so that a renamed channel cannot vanish unseen.
+    `documentation` is Markdown for people, shown by `huewatch check`.
+    """
+
+    name: str
+    version: int
+    decode: Callable[[Address, bytes], Decoded]
+    auxiliary: frozenset[str]
+    documentation: str
+
+
+def quoted(text: str) -> str:
+    """Foreign text made safe to print: its first 64 characters as quoted ASCII with escapes."""
+    return ascii(text[:MAX_WORD])
+
+
+def parse(decoder: msgspec.json.Decoder[T], payload: bytes | msgspec.Raw) -> T:
+    """Decode JSON by a typed decoder; whatever is wrong with it raises `Undecodable`."""
+    try:
+        return decoder.decode(payload)
+    except UnicodeDecodeError as error:
+        raise Undecodable(RejectReason.UNDECODABLE, f"not UTF-8 at byte {error.start} of a text") from None
+    except msgspec.DecodeError as error:
+        raise Undecodable(RejectReason.UNDECODABLE, ascii(str(error)[:MAX_DETAIL])[1:-1]) from None
+    except RecursionError:
+        raise Undecodable(RejectReason.UNDECODABLE, "nested too deeply") from None
+
+
+def parse_time(text: str) -> int:
+    """An RFC 3339 time with an offset as microseconds since 1970, cut (not rounded) to whole microseconds."""
+    try:
+        return _minute(text[:16]) + _SECOND[text[16:19]] + _fraction_and_zone(text[19:])
+    except (KeyError, ValueError):
+        detail = f"time {quoted(text)} is not RFC 3339 with an offset, such as 2025-10-27T20:00:00+07:00"
+        raise Undecodable(RejectReason.UNDECODABLE, detail) from None
+
+
+@lru_cache(_TIMES_REMEMBERED)
+def _minute(text: str) -> int:
+    if not _MINUTE.fullmatch(text):
+        raise ValueError(text)
+    return to_micros(datetime.fromisoformat(text).replace(tzinfo=UTC))
+
+
+@lru_cache(_TIMES_REMEMBERED)
+def _fraction_and_zone(text: str) -> int:
+    match = _FRACTION_AND_ZONE.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    fraction, sign, hours, minutes = match.groups()
+    micros = int(fraction[:6].ljust(6, "0")) if fraction else 0
+    if sign is None:
+        return micros
+    east = (int(hours) * 60 + int(minutes)) * 60 * MICROS_PER_SECOND
+    return micros - east if sign == "+" else micros + east

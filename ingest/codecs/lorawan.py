@@ -1,0 +1,52 @@
+"""The LoRaWAN device types that Huewatch can read, and how an uplink of one becomes measured values.
+
+The device type is the name of the device profile, which the network server's owner sets, never anything
+that the device itself says. A new device type is one module beside `milesight.py` and one entry here.
+Used by the network servers' codecs; pure; raises `Undecodable` and `NoReadings` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from ingest.codecs.base import MAX_READINGS, NoReadings, Undecodable, quoted
+from ingest.codecs.device import Device, Measured, measured
+from ingest.codecs.dragino import LDDS75
+from ingest.codecs.milesight import EM500_UDL
+from ingest.model import RejectReason
+
+DEVICES: Mapping[str, Device] = MappingProxyType({device.profile: device for device in (EM500_UDL, LDDS75)})
+AUXILIARY = frozenset[str]().union(*(device.auxiliary for device in DEVICES.values()))
+
+
+def read_object(profile: str, fields: Mapping[str, Any]) -> Sequence[Measured]:
+    """Values of an object that the server decoded; an unknown profile's fields are channels as named."""
+    if len(fields) > MAX_READINGS:
+        raise Undecodable(RejectReason.UNDECODABLE, f"object of {len(fields)} fields")
+    device = DEVICES.get(profile)
+    if device is None:
+        return [measured(name, value, None) for name, value in fields.items()]
+    return [_field(device, name, value) for name, value in fields.items() if name not in device.other_fields]
+
+
+def _field(device: Device, name: str, value: object) -> Measured:
+    channel, unit = device.fields.get(name, (name, None))
+    return device.repair(measured(channel, value, unit))
+
+
+def read_data(profile: str, port: int, data: bytes) -> Sequence[Measured]:
+    """Values of a frame, by the device type; without a payload it raises `NoReadings`."""
+    if not data:
+        raise NoReadings("an uplink without a payload")
+    device = DEVICES.get(profile)
+    if device is None:
+        raise Undecodable(
+            RejectReason.UNDECODABLE,
+            f"device profile {quoted(profile)} is not one of {', '.join(DEVICES)}: name it so, "
+            "or give the profile a codec in the network server, so that uplinks carry `object`",
+        )
+    if device.ports and port not in device.ports:
+        raise Undecodable(RejectReason.UNDECODABLE, f"{profile} does not send readings on port {port}")
+    return device.frame(data)

@@ -1,0 +1,321 @@
+"""From messages to observations: decode, identify, convert, judge times, flag.
+
+`Normaliser.intake` gives each message exactly one fate and each reading exactly one end: a row, a reject,
+or silence for an auxiliary channel that the catalogue does not list. It promises that no row can be refused
+by the database (finite values, times within the window, known ids) and that no message, however hostile,
+makes it raise or grow. It keeps nothing between calls but a bounded memory of topics, reads no clock and
+does no I/O. Duplicates and order in time are the store's business. Called by the pipeline.
+
+Rejects, message by message: `no_route`, `unknown_device`, `identity_mismatch`, `too_large`, `undecodable`,
+`nature_mismatch`. Reading by reading: `unknown_channel`, `nature_mismatch`, `sentinel`, `not_a_number`,
+`unknown_unit`, `time_too_old`, `time_in_future`, `retained_without_time`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.catalog import Catalogue, Datastream, Route
+from ingest.clock import MICROS_PER_SECOND
+from ingest.codecs import Address, Codec, Decoded, NoReadings, Undecodable, codecs
+from ingest.codecs.base import quoted
+from ingest.model import Fate, Intake, Nature, ObservationBatch, RawMessage, Reading, Reject, RejectReason
+from ingest.series import Channel, SeriesTable
+from ingest.topics import TICK_TOPIC, find_route, is_identifier, is_marker, tick_at, tick_of
+
+__all__ = ["OWN", "UNKNOWN_GATEWAY", "Limits", "Normaliser", "is_marker", "tick_of"]
+
+UNKNOWN_GATEWAY = "(unknown)"  # the one name of all gateways that the catalogue does not know
+OWN = "(huewatch)"  # who our own markers and ticks are from
+_UNKNOWN_NUMBER, _OWN_NUMBER = 0, 1  # their places in `Intake.gateway_names`
+
+_TIMELESS = -(2**63)  # stands for the time of arrival until the columns are made
+_UNLISTED = Channel(-1, Nature.ACTUAL, {}, frozenset())  # a channel that the catalogue does not have
+
+_MINUTE = 60 * MICROS_PER_SECOND
+_DAY = 24 * 60 * _MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a reading's time and a message's size may be; times in microseconds, size in bytes.
+
+    45 days: a gateway's store-and-forward after a long outage, well within retention. 5 minutes: a clock
+    without NTP for some weeks. 256 KiB: a full message of 1,000 readings, several times a broker's limit.
+    """
+
+    max_age: int = 45 * _DAY
+    max_skew: int = 5 * _MINUTE
+    max_payload: int = 256 * 1024
+
+
+def _decode_own(address: Address, payload: bytes) -> Decoded:
+    topic = "/".join(address.levels)
+    if topic == TICK_TOPIC and tick_at(payload) is None:
+        raise Undecodable(RejectReason.UNDECODABLE, "not a tick")
+    raise NoReadings(topic)
+
+
+_OWN_CODEC = Codec("huewatch-own", 1, _decode_own, frozenset(), "")
+_NO_CODEC = Codec("", 0, _decode_own, frozenset(), "")  # stands where a topic has no route
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """Where the messages of one topic go. With a `refusal` they go to quarantine undecoded."""
+
+    gateway: int
+    codec: Codec
+    address: Address
+    channels: Mapping[str, Channel]
+    refusal: tuple[RejectReason, str] | None = None
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The columns of an intake as they grow, one entry per reading kept, and its rejects."""
+
+    series: list[int] = field(default_factory=list)
+    conversion: list[int] = field(default_factory=list)
+    value: list[float | str] = field(default_factory=list)
+    time: list[int] = field(default_factory=list)  # or `_TIMELESS`
+    message: list[int] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+    def append(self, channel: Channel, reading: Reading, number: int) -> None:
+        """One reading that has no fault, of the message of that number."""
+        self.series.append(channel.series)
+        self.conversion.append(channel.units[reading.unit])
+        self.value.append(reading.value)
+        self.time.append(_TIMELESS if reading.time is None else reading.time)
+        self.message.append(number)
+
+
+class Normaliser:
+    """The rules of one catalogue, ready to be applied to messages.
+
+    `ids` maps datastream keys to the numbers that the database gave them; a datastream of this `nature`
+    without one, an unknown codec and an unknown unit raise `ValueError`.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, ids: Mapping[str, int], nature: Nature, limits: Limits | None = None
+    ) -> None:
+        self._nature = nature
+        self._limits = limits or Limits()
+        self._routes = catalogue.routes
+        self._codecs = {route.codec: _codec(route) for route in catalogue.routes}
+        streams = list(catalogue.datastreams())
+        self._table = SeriesTable([(stream, at.nature) for _, at, stream in streams])
+        self._ids = np.array([_id(ids, key, at.nature is nature) for key, at, _ in streams], np.int32)
+        self._devices = _devices([stream for _, _, stream in streams], self._table.channels)
+        self._gateways_of = _gateways_of(self._devices)
+        gateways = sorted({gateway for gateway, _ in self._devices})
+        self._gateway_names = (UNKNOWN_GATEWAY, OWN, *gateways)
+        self._gateway_numbers = {name: number for number, name in enumerate(self._gateway_names)}
+        self._ways: dict[str, _Way] = {}
+        # twice the topics of a well-behaved city; beyond it somebody makes topics up
+        self._most_ways = 2 * len(streams) + 1_000
+
+    def intake(self, messages: Sequence[RawMessage], now: int) -> Intake:
+        """Decode and normalise messages in their order; `now` (microseconds) is what old is measured from."""
+        rows = _Rows()
+        oldest = now - self._limits.max_age
+        ways = [self._ways.get(message.topic) or self._find_way(message.topic) for message in messages]
+        fates = [
+            self._read(number, message, way, oldest, rows)
+            for number, (message, way) in enumerate(zip(messages, ways, strict=True))
+        ]
+        observations = self._observations(messages, ways, rows)
+        gateways = np.array([way.gateway for way in ways], np.int32)
+        return Intake(
+            messages, observations, rows.rejects, gateways, self._gateway_names, np.array(fates, np.int8)
+        )
+
+    def _find_way(self, topic: str) -> _Way:
+        """Resolve a topic; only one that names a device of the catalogue is remembered."""
+        way = self._resolve(topic)
+        if way.refusal is None:
+            if len(self._ways) >= self._most_ways:
+                self._ways.clear()
+            self._ways[topic] = way
+        return way
+
+    def _resolve(self, topic: str) -> _Way:
+        levels = tuple(topic.split("/"))
+        if is_marker(topic) or topic == TICK_TOPIC:
+            return _Way(_OWN_NUMBER, _OWN_CODEC, Address(levels, OWN, ""), {})
+        route = find_route(self._routes, levels)
+        if route is None or len(levels) < max(route.gateway_level, route.device_level):
+            return _refused(_NO_CODEC, RejectReason.NO_ROUTE, "no route matches the topic")
+        codec = self._codecs[route.codec]
+        for level in sorted(set(levels).difference(route.filter.split("/"))):
+            if not is_identifier(level):
+                detail = f"topic level {quoted(level)} is not an identifier"
+                return _refused(codec, RejectReason.NO_ROUTE, detail)
+        return self._identify(
+            codec, Address(levels, levels[route.gateway_level - 1], levels[route.device_level - 1])
+        )
+
+    def _identify(self, codec: Codec, address: Address) -> _Way:
+        gateway = self._gateway_numbers.get(address.gateway, _UNKNOWN_NUMBER)
+        channels = self._devices.get((address.gateway, address.device))
+        if channels is not None:
+            return _Way(gateway, codec, address, channels)
+        owners = self._gateways_of.get(address.device)
+        if owners is None:
+            detail = f"device {quoted(address.device)} is not in the catalogue"
+            return _refused(codec, RejectReason.UNKNOWN_DEVICE, detail, gateway)
+        detail = f"device {address.device} reports through {' or '.join(owners)}, not {address.gateway}"
+        return _refused(codec, RejectReason.IDENTITY_MISMATCH, detail, gateway)
+
+    def _read(self, number: int, message: RawMessage, way: _Way, oldest: int, rows: _Rows) -> Fate:
+        """Append one message's rows and rejects."""
+        try:
+            decoded = self._decode(message, way)
+        except NoReadings:
+            return Fate.EMPTY
+        except Undecodable as error:
+            rows.rejects.append(_reject(number, way, error.reason, error.detail, reading=False))
+            return Fate.UNREADABLE
+        fate = Fate.EMPTY  # and so it stays when only auxiliary channels came that nobody wants
+        for reading in decoded.readings:
+            channel = way.channels.get(reading.channel, _UNLISTED)
+            if channel is _UNLISTED and reading.channel in way.codec.auxiliary:
+                continue
+            fate = Fate.READABLE
+            fault = self._fault(channel, reading, message, way, oldest)
+            if fault is None:
+                rows.append(channel, reading, number)
+            else:
+                rows.rejects.append(_reject(number, way, *fault, reading=True))
+        return fate
+
+    def _decode(self, message: RawMessage, way: _Way) -> Decoded:
+        if way.refusal is not None:
+            raise Undecodable(*way.refusal)
+        if len(message.payload) > self._limits.max_payload:
+            raise Undecodable(RejectReason.TOO_LARGE, f"{len(message.payload)} bytes")
+        try:
+            decoded = way.codec.decode(way.address, message.payload)
+        except (Undecodable, NoReadings):
+            raise
+        except Exception as error:  # a codec's own fault must cost one message, never the service
+            detail = f"fault in codec {way.codec.name}: {type(error).__name__}"
+            raise Undecodable(RejectReason.UNDECODABLE, detail) from error
+        if decoded.nature is not None and decoded.nature != self._nature:
+            detail = f"status {quoted(decoded.nature)} where {self._nature} is expected"
+            raise Undecodable(RejectReason.NATURE_MISMATCH, detail)
+        return decoded
+
+    def _fault(
+        self, channel: Channel, reading: Reading, message: RawMessage, way: _Way, oldest: int
+    ) -> tuple[RejectReason, str] | None:
+        """Why a reading cannot be kept, None when it can."""
+        if channel is _UNLISTED:
+            return RejectReason.UNKNOWN_CHANNEL, f"channel {quoted(reading.channel)}"
+        if reading.device != way.address.device:
+            return RejectReason.IDENTITY_MISMATCH, f"device {quoted(reading.device)} is not the topic's"
+        if channel.nature is not self._nature:
+            return RejectReason.NATURE_MISMATCH, f"the station's nature is {channel.nature}"
+        if reading.value in channel.sentinels:
+            return RejectReason.SENTINEL, f"{quoted(reading.channel)} says {quoted(str(reading.value))}"
+        if isinstance(reading.value, str):
+            return RejectReason.NOT_A_NUMBER, f"{quoted(reading.channel)} says {quoted(reading.value)}"
+        if reading.unit not in channel.units:
+            return RejectReason.UNKNOWN_UNIT, f"{quoted(reading.channel)} in {quoted(str(reading.unit))}"
+        if reading.time is not None:
+            return self._time_fault(reading.time, message.received_at, oldest)
+        return (RejectReason.RETAINED_WITHOUT_TIME, "of unknown age") if message.retain else None
+
+    def _time_fault(self, time: int, received_at: int, oldest: int) -> tuple[RejectReason, str] | None:
+        if time < oldest:
+            return RejectReason.TIME_TOO_OLD, f"{(oldest - time) // MICROS_PER_SECOND} s past the limit"
+        if time > received_at + self._limits.max_skew:
+            return RejectReason.TIME_IN_FUTURE, f"{(time - received_at) // MICROS_PER_SECOND} s ahead"
+        return None
+
+    def _observations(
+        self, messages: Sequence[RawMessage], ways: Sequence[_Way], rows: _Rows
+    ) -> ObservationBatch:
+        if not rows.series:
+            return ObservationBatch.empty()
+        series = np.array(rows.series, np.intp)
+        message = np.array(rows.message, np.int32)
+        value, quality = self._table.evaluate(
+            series, np.array(rows.conversion, np.intp), np.array(rows.value, np.float64)
+        )
+        received_at = np.array([message.received_at for message in messages], np.int64)[message]
+        time = np.array(rows.time, np.int64)
+        timeless = time == _TIMELESS
+        batch = ObservationBatch(
+            self._ids[series],
+            np.where(timeless, received_at, time),
+            value,
+            quality,
+            received_at,
+            message,
+            timeless,
+        )
+        finite = np.isfinite(value)
+        return batch if finite.all() else _without_infinite(batch, finite, ways, rows)
+
+
+def _without_infinite(
+    batch: ObservationBatch, finite: NDArray[np.bool_], ways: Sequence[_Way], rows: _Rows
+) -> ObservationBatch:
+    """Turn rows whose value is no finite number, or became none by conversion, into rejects."""
+    for number in batch.message[~finite].tolist():
+        way = ways[number]
+        rows.rejects.append(
+            _reject(number, way, RejectReason.NOT_A_NUMBER, "not a finite number", reading=True)
+        )
+    rows.rejects.sort(key=lambda reject: reject.message)
+    return batch.take(finite)
+
+
+def _reject(number: int, way: _Way, reason: RejectReason, detail: str, *, reading: bool) -> Reject:
+    return Reject(number, reason, detail, way.codec.name, way.codec.version, reading)
+
+
+def _refused(codec: Codec, reason: RejectReason, detail: str, gateway: int = _UNKNOWN_NUMBER) -> _Way:
+    return _Way(gateway, codec, Address((), "", ""), {}, (reason, detail))
+
+
+def _codec(route: Route) -> Codec:
+    try:
+        return codecs()[route.codec]
+    except KeyError:
+        known = ", ".join(codecs())
+        raise ValueError(f"route {route.filter}: codec {route.codec!r} is not one of {known}") from None
+
+
+def _id(ids: Mapping[str, int], key: str, needed: bool) -> int:
+    """The number of a datastream; one of another nature has none in this database and is never stored."""
+    if key not in ids and needed:
+        raise ValueError(f"datastream {key} has no number in the database: run `huewatch migrate`")
+    return ids.get(key, 0)
+
+
+def _devices(
+    streams: Sequence[Datastream], channels: Sequence[Channel]
+) -> dict[tuple[str, str], dict[str, Channel]]:
+    """(gateway, device) -> name -> channel; two datastreams of one channel raise `ValueError`."""
+    devices: dict[tuple[str, str], dict[str, Channel]] = {}
+    for stream, channel in zip(streams, channels, strict=True):
+        source = stream.source
+        named = devices.setdefault((source.gateway, source.device), {})
+        if named.setdefault(source.channel, channel) is not channel:
+            raise ValueError(f"channel {source.channel!r} of {source.device} feeds two datastreams")
+    return devices
+
+
+def _gateways_of(devices: Mapping[tuple[str, str], object]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for gateway, device in devices:
+        found.setdefault(device, []).append(gateway)
+    return found
