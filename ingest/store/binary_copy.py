@@ -1,0 +1,142 @@
+"""Columns to and from PostgreSQL's binary formats, without a Python object per row.
+
+`encode` and `decode` speak COPY ... (FORMAT binary) for the columns datastream, time, value, quality,
+received_at, in this order; `Int4s`, `Float8s` and `Times` pass a numpy column as an array parameter.
+Pure but for `register_arrays`. Called by this package only.
+Format: PostgreSQL manual, "COPY, Binary Format", and array_send() in its source.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, ClassVar
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+from psycopg.abc import Buffer
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
+
+from ingest.model import ObservationBatch
+
+POSTGRES_EPOCH = 946_684_800_000_000  # 2000-01-01T00:00:00Z in microseconds since 1970
+
+_HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
+_TRAILER = struct.pack(">h", -1)
+_ROW = np.dtype(
+    [
+        ("fields", ">i2"),
+        ("datastream_size", ">i4"),
+        ("datastream", ">i4"),
+        ("time_size", ">i4"),
+        ("time", ">i8"),
+        ("value_size", ">i4"),
+        ("value", ">f8"),
+        ("quality_size", ">i4"),
+        ("quality", ">i2"),
+        ("received_at_size", ">i4"),
+        ("received_at", ">i8"),
+    ]
+)
+_SIZES = {"datastream": 4, "time": 8, "value": 8, "quality": 2, "received_at": 8}
+
+
+def encode(batch: ObservationBatch) -> bytes:
+    """The whole COPY stream for the rows of `batch`."""
+    rows = np.empty(len(batch), _ROW)
+    rows["fields"] = len(_SIZES)
+    for name, size in _SIZES.items():
+        rows[f"{name}_size"] = size
+    rows["datastream"] = batch.datastream
+    rows["time"] = batch.time - POSTGRES_EPOCH
+    rows["value"] = batch.value
+    rows["quality"] = batch.quality
+    rows["received_at"] = batch.received_at - POSTGRES_EPOCH
+    return b"".join((_HEADER, rows.tobytes(), _TRAILER))
+
+
+def decode(stream: bytes) -> ObservationBatch:
+    """The rows of a COPY stream with these columns, none of them NULL; messages are unknown (-1)."""
+    count = (len(stream) - len(_HEADER) - len(_TRAILER)) // _ROW.itemsize
+    rows = np.frombuffer(stream, _ROW, count, len(_HEADER))
+    return ObservationBatch(
+        datastream=rows["datastream"].astype(np.int32),
+        time=rows["time"].astype(np.int64) + POSTGRES_EPOCH,
+        value=rows["value"].astype(np.float64),
+        quality=rows["quality"].astype(np.int8),
+        received_at=rows["received_at"].astype(np.int64) + POSTGRES_EPOCH,
+        message=np.full(count, -1, np.int32),
+        timeless=np.zeros(count, np.bool_),
+    )
+
+
+class _Column:
+    """A numpy column on its way to an array parameter."""
+
+    element: ClassVar[tuple[int, str]]  # the element type's oid and its big-endian numpy type
+    array_oid: ClassVar[int]
+
+    def __init__(self, values: NDArray[Any]) -> None:
+        self._values = values
+
+    def wire(self) -> bytes:
+        """The array in PostgreSQL's binary form: one dimension, no NULL, lower bound 1."""
+        oid, kind = self.element
+        size = np.dtype(kind).itemsize
+        items = np.empty(len(self._values), np.dtype([("size", ">i4"), ("value", kind)]))
+        items["size"] = size
+        items["value"] = self._values
+        return struct.pack(">iiIii", 1, 0, oid, len(items), 1) + items.tobytes()
+
+
+class Int4s(_Column):
+    """`int4[]`."""
+
+    element = (23, ">i4")
+    array_oid = 1007
+
+
+class Float8s(_Column):
+    """`float8[]`."""
+
+    element = (701, ">f8")
+    array_oid = 1022
+
+
+class Times(_Column):
+    """`timestamptz[]` from microseconds since 1970."""
+
+    element = (1184, ">i8")
+    array_oid = 1185
+
+    def __init__(self, micros: NDArray[np.int64]) -> None:
+        super().__init__(micros - POSTGRES_EPOCH)
+
+
+class _ColumnDumper(Dumper):
+    format = Format.BINARY
+
+    def dump(self, obj: _Column) -> Buffer:
+        return obj.wire()
+
+    def quote(self, obj: _Column) -> Buffer:
+        raise psycopg.NotSupportedError("columns travel as parameters only")
+
+
+class _Int4sDumper(_ColumnDumper):
+    oid = Int4s.array_oid
+
+
+class _Float8sDumper(_ColumnDumper):
+    oid = Float8s.array_oid
+
+
+class _TimesDumper(_ColumnDumper):
+    oid = Times.array_oid
+
+
+def register_arrays(connection: psycopg.Connection[Any]) -> None:
+    """Teach this connection to send `Int4s`, `Float8s` and `Times`."""
+    for column, dumper in ((Int4s, _Int4sDumper), (Float8s, _Float8sDumper), (Times, _TimesDumper)):
+        connection.adapters.register_dumper(column, dumper)

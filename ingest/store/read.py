@@ -1,0 +1,215 @@
+"""What the feed, the command line and a start may ask of the store. Reads only; all times in microseconds.
+
+Each function runs one statement on a connection of `ingest.store.connect` and raises `StoreError`s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ingest.clock import to_datetime, to_micros
+from ingest.model import Nature, ObservationBatch
+from ingest.store.binary_copy import decode
+from ingest.store.connection import Connection
+from ingest.store.errors import reactions
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The newest observation of a datastream."""
+
+    key: str
+    nature: str
+    time: int
+    value: float
+    quality: int
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One observation of a datastream."""
+
+    time: int
+    value: float
+    quality: int
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class WriterState:
+    """A partition's writer. `now_at`: the time of its last decision, logical in a demo. `age`: microseconds
+    of real time since its last commit, by the database's clock; None before the first."""
+
+    partition: str
+    epoch: int
+    batch: int
+    session: int
+    owner: str
+    committed_at: int | None
+    age: int | None
+    now_at: int | None
+    sighted_since: int | None
+    blind_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSums:
+    """messages = readable + empty + unreadable; decoded = stored + duplicate + conflict + rejected."""
+
+    gateway: str
+    messages: int
+    readable: int
+    empty: int
+    unreadable: int
+    decoded: int
+    stored: int
+    duplicate: int
+    conflict: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """What was refused, how often and when. `payload` is the start of `payload_size` bytes."""
+
+    digest: bytes
+    topic: str
+    payload: bytes
+    payload_size: int
+    reason: str
+    detail: str
+    codec: str
+    codec_version: int
+    gateway: str
+    count: int
+    first_seen: int
+    last_seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time in which the broker kept nothing for us; `started_at` None: since an unknown time."""
+
+    partition: str
+    session: int
+    topics: list[str]
+    started_at: int | None
+    ended_at: int
+    reason: str
+
+
+_LATEST = """
+SELECT d.key, d.nature, o.time, o.value, o.quality, o.received_at FROM datastream d
+CROSS JOIN LATERAL (SELECT time, value, quality, received_at FROM observation
+    WHERE datastream = d.id ORDER BY time DESC LIMIT 1) o ORDER BY d.key, d.nature
+"""
+_OBSERVATIONS = """
+SELECT time, value, quality, received_at FROM observation
+WHERE datastream = %s AND time >= %s AND time < %s ORDER BY time DESC LIMIT %s
+"""
+_RECENT = """
+COPY (SELECT datastream, time, value, quality, received_at FROM unnest(%s::int4[]) AS s(id)
+CROSS JOIN LATERAL (SELECT time AS newest FROM observation
+    WHERE datastream = s.id ORDER BY time DESC LIMIT 1) n
+CROSS JOIN LATERAL (SELECT * FROM observation
+    WHERE datastream = s.id AND time >= n.newest - %s * interval '1 microsecond'
+    ORDER BY time DESC LIMIT %s) o
+ORDER BY datastream, time) TO STDOUT (FORMAT binary)
+"""
+_WRITERS = """
+SELECT partition, epoch, batch, session, owner, committed_at,
+    (extract(epoch FROM clock_timestamp() - committed_at) * 1000000)::int8, now_at,
+    sighted_since, blind_reason
+FROM writer ORDER BY partition
+"""
+_LEDGER = """
+SELECT coalesce(gateway, ''), coalesce(sum(messages), 0)::int8, coalesce(sum(readable), 0)::int8,
+    coalesce(sum(empty), 0)::int8, coalesce(sum(unreadable), 0)::int8, coalesce(sum(decoded), 0)::int8,
+    coalesce(sum(stored), 0)::int8, coalesce(sum(duplicate), 0)::int8, coalesce(sum(conflict), 0)::int8,
+    coalesce(sum(rejected), 0)::int8
+FROM ledger WHERE minute >= coalesce(%s::timestamptz, '-infinity')
+GROUP BY ROLLUP (gateway) ORDER BY grouping(gateway) DESC, gateway
+"""
+_QUARANTINE = """
+SELECT digest, topic, payload, payload_size, reason, detail, codec, codec_version, gateway, count,
+    first_seen, last_seen
+FROM quarantine WHERE reason = coalesce(%s::text, reason) AND last_seen >= coalesce(%s::timestamptz, '-infinity')
+ORDER BY last_seen DESC, digest LIMIT %s
+"""
+_GAPS = """
+SELECT partition, session, topics, started_at, ended_at, reason FROM gap
+WHERE ended_at >= coalesce(%s::timestamptz, '-infinity') ORDER BY ended_at DESC, id DESC LIMIT %s
+"""
+
+
+@reactions()
+def nature_mark(connection: Connection) -> Nature | None:
+    """What this database is for; None when `migrate` never ran."""
+    if connection.execute("SELECT to_regclass('huewatch.nature_mark')").fetchone() == (None,):
+        return None
+    row = connection.execute("SELECT nature FROM nature_mark").fetchone()
+    return None if row is None else Nature(row[0])
+
+
+@reactions()
+def latest(connection: Connection) -> list[Latest]:
+    """The newest observation of each datastream that has one, by key."""
+    return [Latest(*_plain(row)) for row in connection.execute(_LATEST)]
+
+
+@reactions()
+def observations(connection: Connection, datastream: int, start: int, end: int, limit: int) -> list[Observed]:
+    """The newest `limit` observations with start <= time < end (microseconds), in order of time."""
+    rows = connection.execute(_OBSERVATIONS, (datastream, to_datetime(start), to_datetime(end), limit))
+    return [Observed(*_plain(row)) for row in rows][::-1]
+
+
+@reactions()
+def recent(connection: Connection, ids: Sequence[int], memory_us: int, limit: int) -> ObservationBatch:
+    """For each datastream its newest `limit` rows within `memory_us` of its newest, by datastream and time.
+
+    Columns as between stages; `message` is -1.
+    """
+    with connection.cursor() as cursor, cursor.copy(_RECENT, (list(ids), memory_us, limit)) as stream:
+        return decode(b"".join(stream))
+
+
+@reactions()
+def writer_state(connection: Connection) -> list[WriterState]:
+    """Every partition's writer, by partition."""
+    return [WriterState(*_plain(row)) for row in connection.execute(_WRITERS)]
+
+
+@reactions()
+def ledger_sums(connection: Connection, since: int | None = None) -> tuple[LedgerSums, list[LedgerSums]]:
+    """The total (gateway "") and the sums of each gateway, from the minute `since` (microseconds) on."""
+    total, *gateways = connection.execute(_LEDGER, (_datetime(since),)).fetchall()
+    return LedgerSums(*total), [LedgerSums(*row) for row in gateways]
+
+
+@reactions()
+def quarantine(
+    connection: Connection, reason: str | None = None, since: int | None = None, limit: int = 100
+) -> list[Quarantined]:
+    """What was refused, last seen first; `since` bounds `last_seen` (microseconds)."""
+    rows = connection.execute(_QUARANTINE, (reason, _datetime(since), limit))
+    return [Quarantined(*_plain(row)) for row in rows]
+
+
+@reactions()
+def gaps(connection: Connection, since: int | None = None, limit: int = 100) -> list[Gap]:
+    """Lost sessions that ended at `since` (microseconds) or later, newest first."""
+    return [Gap(*_plain(row)) for row in connection.execute(_GAPS, (_datetime(since), limit))]
+
+
+def _plain(row: Iterable[Any]) -> Iterator[Any]:
+    """The row with its times in microseconds."""
+    return (to_micros(value) if isinstance(value, datetime) else value for value in row)
+
+
+def _datetime(micros: int | None) -> datetime | None:
+    return None if micros is None else to_datetime(micros)

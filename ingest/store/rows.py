@@ -1,0 +1,84 @@
+"""The statements of a batch on `observation` and its conflicts, on columns. Called by `write.Writer`."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.clock import to_micros
+from ingest.model import ObservationBatch
+from ingest.store import classify
+from ingest.store.binary_copy import Float8s, Int4s, Times, encode
+from ingest.store.classify import Marks
+from ingest.store.connection import Cursor
+
+# One step into the primary key for each series; a series without rows is not in the answer.
+_MARKS = """
+SELECT s.id, m.time FROM unnest(%s) AS s(id)
+CROSS JOIN LATERAL (SELECT time FROM observation o WHERE o.datastream = s.id ORDER BY time DESC LIMIT 1) m
+"""
+_ALL_SERIES = "SELECT id FROM datastream"
+# LIMIT keeps it a look into the primary key for each row, whatever the planner believes of the table.
+_FIND = """
+SELECT a.place, o.value FROM unnest(%s, %s) WITH ORDINALITY AS a(datastream, time, place)
+CROSS JOIN LATERAL (
+    SELECT value FROM observation o WHERE o.datastream = a.datastream AND o.time = a.time LIMIT 1) o
+"""
+_COPY = "COPY observation (datastream, time, value, quality, received_at) FROM STDIN (FORMAT binary)"
+_CONFLICTS = """
+INSERT INTO observation_conflict AS c (datastream, time, value, first_received, last_received, count)
+SELECT r.datastream, r.time, r.value, min(r.received), max(r.received), count(*)
+FROM unnest(%s, %s, %s, %s) AS r(datastream, time, value, received) GROUP BY 1, 2, 3
+ON CONFLICT (datastream, time, value) DO UPDATE SET count = c.count + excluded.count,
+    first_received = LEAST(c.first_received, excluded.first_received),
+    last_received = GREATEST(c.last_received, excluded.last_received)
+"""
+
+
+def load_all_marks(cursor: Cursor, marks: Marks) -> None:
+    """Read the high-water mark of every registered series."""
+    ids = [number for (number,) in cursor.execute(_ALL_SERIES).fetchall()]
+    _load_marks(cursor, marks, np.array(ids, np.int32))
+
+
+def verdicts(cursor: Cursor, marks: Marks, rows: ObservationBatch) -> NDArray[np.int8]:
+    """The `Verdict` of each row; asks the table only for rows that can be in it."""
+    unknown = marks.unknown(rows.datastream)
+    if len(unknown):
+        _load_marks(cursor, marks, unknown)
+    first = classify.first_of_key(rows.datastream, rows.time)
+    asked = classify.to_ask(first, rows.time, marks.of(rows.datastream))
+    found, value = _find(cursor, rows, asked) if len(asked) else (asked, np.empty(0))
+    return classify.settle(first, rows.value, found, value)
+
+
+def copy(cursor: Cursor, rows: ObservationBatch) -> None:
+    """Store new rows."""
+    if len(rows):
+        with cursor.copy(_COPY) as stream:
+            stream.write(encode(rows))
+
+
+def keep_conflicts(cursor: Cursor, rows: ObservationBatch) -> None:
+    """Keep rows whose key stands with another value."""
+    if len(rows):
+        cursor.execute(
+            _CONFLICTS,
+            (Int4s(rows.datastream), Times(rows.time), Float8s(rows.value), Times(rows.received_at)),
+        )
+
+
+def _load_marks(cursor: Cursor, marks: Marks, series: NDArray[np.int32]) -> None:
+    found = cursor.execute(_MARKS, (Int4s(series),)).fetchall()
+    ids = np.array([number for number, _ in found], np.int32)
+    newest = np.array([to_micros(time) for _, time in found], np.int64)
+    marks.learn(series, np.full(len(series), classify.NEVER, np.int64))
+    marks.learn(ids, newest)
+
+
+def _find(
+    cursor: Cursor, rows: ObservationBatch, asked: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    found = cursor.execute(_FIND, (Int4s(rows.datastream[asked]), Times(rows.time[asked]))).fetchall()
+    places = np.array([place for place, _ in found], np.intp)
+    return asked[places - 1], np.array([value for _, value in found], np.float64)

@@ -1,0 +1,295 @@
+"""The one transaction that stores a group of messages, exactly once by key, and what follows from it.
+
+Promises: a batch is stored whole or not at all; what sinks decide is in the same transaction; when the
+connection breaks around COMMIT, the outcome is read from the writer row before anything is done again;
+caches and sinks adopt after COMMIT only; a process that lost its partition stores nothing.
+It does not retry, split or wait: the caller reacts to `ingest.store.errors`. Called by the pipeline, from
+one thread at a time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from ingest.clock import to_datetime
+from ingest.model import Changes, Committed, Intake, Moment, ObservationBatch, Sink
+from ingest.store import ledger, quarantine, receipts, rows
+from ingest.store.classify import Marks, Verdict
+from ingest.store.connection import Connection, Cursor
+from ingest.store.errors import Fatal, Poison, SinkFailed, StoreError, Transient, reaction_to
+from ingest.store.lease import Claim, Lease
+from ingest.store.partitions import Partitions
+
+_FENCE = """
+UPDATE writer SET batch = batch + 1, arrivals = arrivals + %s, committed_at = clock_timestamp(),
+    now_at = %s, sighted_since = %s, blind_reason = %s
+WHERE partition = %s AND epoch = %s AND batch = %s RETURNING session, arrivals
+"""
+_NEW_SESSION = """
+UPDATE writer SET session = session + 1, arrivals = 0
+WHERE partition = %s AND epoch = %s AND session = %s RETURNING session
+"""
+_SESSION = "SELECT session FROM writer WHERE partition = %s AND epoch = %s"
+_OLD_RECEIPTS = "DELETE FROM receipt WHERE partition = %s AND session <> %s"
+_GAP = """
+INSERT INTO gap (partition, session, topics, started_at, ended_at, reason) VALUES (%s, %s, %s, %s, %s, %s)
+ON CONFLICT (partition, session) DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """All that is to be adopted when this transaction has committed."""
+
+    intake: Intake
+    committed: Committed
+    session: int
+    fresh: ObservationBatch
+    quota: tuple[int, Counter[str]] | None
+    outcomes: Sequence[tuple[Sink, Any]]
+
+
+class Writer:
+    """The writer of one partition; `window` is the Receive Maximum that its MQTT session asks for."""
+
+    def __init__(self, database_url: str, partition: str, owner: str, window: int) -> None:
+        self._lease = Lease(database_url, partition, owner)
+        self._window = window
+        self._batch = 0
+        self._session = 0
+        self._marks = Marks()
+        self._quota = quarantine.Quota()
+        self._partitions = Partitions()
+        self._staged: _Staged | None = None  # what a COMMIT of unknown outcome may have stored
+        self._settled: _Staged | None = None  # that outcome turned out committed; nobody was told yet
+
+    def claim(self) -> Claim:
+        """Take the partition. Raises `PartitionHeld` (naming the owner) after about 3 s."""
+        with self._reacting():
+            connection, claim = self._lease.claim()
+            self._batch, self._session = claim.batch, claim.session
+            self._marks, self._quota, self._partitions = Marks(), quarantine.Quota(), Partitions()
+            self._staged = self._settled = None
+            with connection.cursor() as cursor:
+                rows.load_all_marks(cursor, self._marks)
+        return claim
+
+    def begin_session(self, present: bool, topics: Sequence[str], lost_at: int | None, now: int) -> int:
+        """The broker's session number after a connect; a session that was not `present` begins with a gap.
+
+        `lost_at`: since when the topics went unheard (microseconds), None if unknown. May be repeated
+        after `Transient`: it counts once.
+        """
+        with self._reacting():
+            connection = self._ready()
+            if not present:
+                with connection.transaction():
+                    self._session = self._new_session(connection, topics, lost_at, now)
+        return self._session
+
+    def commit(self, intake: Intake, moment: Moment, sinks: Sequence[Sink], blind_reason: str) -> Committed:
+        """Store `intake` and what `sinks` decide at `moment`, in one transaction.
+
+        After `Transient` call again with the same objects: if the first attempt had committed after all,
+        its result is adopted and returned. Raises `Poison`, `SinkFailed`, `Fenced`, `Fatal` (see `errors`).
+        """
+        with self._reacting():
+            connection = self._ready()
+            settled, self._settled = self._settled, None
+            if settled is not None and settled.intake is intake:
+                return settled.committed
+            try:
+                return self._transact(connection, intake, moment, sinks, blind_reason)
+            except psycopg.errors.UniqueViolation:
+                # A row came by another way than this writer, newer than its mark: ask the table this once.
+                connection.execute("ROLLBACK")
+                self._marks.forget()
+                return self._transact(connection, intake, moment, sinks, blind_reason)
+
+    def rebuild(self, sinks: Sequence[Sink]) -> None:
+        """Let the sinks read all their state again, on this thread's connection; may be repeated."""
+        with self._reacting():
+            connection = self._ready()
+            for sink in sinks:
+                sink.rebuild(connection)
+
+    def close(self) -> None:
+        """Give the partition back."""
+        self._lease.drop()
+
+    def _ready(self) -> Connection:
+        """The connection, with no doubt left about the last COMMIT."""
+        if self._lease.connection is not None:
+            return self._lease.connection
+        connection, batch = self._lease.regain()
+        self._settle(batch)
+        return connection
+
+    def _settle(self, batch: int) -> None:
+        """Adopt what was staged if the database has reached it.
+
+        What it has not reached stays staged: should its COMMIT still arrive, the fence of the next
+        attempt touches no row and this is asked again.
+        """
+        if self._staged is not None and batch == self._staged.committed.batch:
+            staged = self._staged
+            self._adopt(staged)
+            self._settled = staged
+        elif batch != self._batch:
+            raise Fatal(
+                f"the database is at batch {batch}, this process at {self._batch}: it was restored or failed"
+                " over without its last commits; check what was lost, then start again"
+            )
+
+    def _transact(
+        self, connection: Connection, intake: Intake, moment: Moment, sinks: Sequence[Sink], blind_reason: str
+    ) -> Committed:
+        self._partitions.ensure(connection, intake.observations.time)
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN", prepare=False)
+            arrival = receipts.arrivals(intake.messages)
+            session, before = self._fence(cursor, int(arrival.max(initial=0)), moment, blind_reason)
+            recalled = self._recall(cursor, intake, session, before + arrival)
+            staged = self._write(cursor, intake, moment, sinks, session, recalled)
+            self._staged = staged
+            cursor.execute("COMMIT", prepare=False)
+        self._adopt(staged)
+        return staged.committed
+
+    def _fence(self, cursor: Cursor, arrived: int, moment: Moment, blind_reason: str) -> tuple[int, int]:
+        """Advance the writer row by a batch and by what arrived; the session and its arrivals before."""
+        sighted = None if moment.sighted_since is None else to_datetime(moment.sighted_since)
+        news = (arrived, to_datetime(moment.now), sighted, blind_reason)
+        row = cursor.execute(
+            _FENCE, (*news, self._lease.partition, self._lease.epoch, self._batch)
+        ).fetchone()
+        if row is not None:
+            return row[0], row[1] - arrived
+        cursor.execute("ROLLBACK", prepare=False)
+        self._settle(self._lease.check(cursor.connection))
+        raise Transient("a commit that was given up has arrived after all; try again")
+
+    def _recall(
+        self, cursor: Cursor, intake: Intake, session: int, arrival: NDArray[np.int64]
+    ) -> receipts.Recalled:
+        indexes = receipts.needing(intake)
+        again = [intake.messages[index].packet_id for index in indexes if intake.messages[index].dup]
+        known = receipts.load(cursor, self._lease.partition, session, again)
+        return receipts.recall(intake.messages, indexes, arrival, known, self._window)
+
+    def _write(
+        self,
+        cursor: Cursor,
+        intake: Intake,
+        moment: Moment,
+        sinks: Sequence[Sink],
+        session: int,
+        recalled: receipts.Recalled,
+    ) -> _Staged:
+        observations = receipts.retime(intake.observations, recalled.times)
+        verdict = rows.verdicts(cursor, self._marks, observations)
+        fresh = observations.take(verdict == Verdict.NEW)
+        outcomes = _evaluate(sinks, Changes(fresh, moment))
+        rows.copy(cursor, fresh)
+        rows.keep_conflicts(cursor, observations.take(verdict == Verdict.CONFLICT))
+        used = quarantine.write(cursor, intake, self._quota, moment.now) if intake.rejects else None
+        ledger.add(cursor, ledger.count(intake, verdict))
+        receipts.save(cursor, self._lease.partition, session, recalled.fresh)
+        _persist(cursor, outcomes)
+        quota = None if used is None else (moment.now, used)
+        return _Staged(intake, self._committed(intake, verdict), session, fresh, quota, outcomes)
+
+    def _committed(self, intake: Intake, verdict: NDArray[np.int8]) -> Committed:
+        return Committed(
+            batch=self._batch + 1,
+            messages=len(intake.messages),
+            stored=int(np.count_nonzero(verdict == Verdict.NEW)),
+            duplicate=int(np.count_nonzero(verdict == Verdict.DUPLICATE)),
+            conflict=int(np.count_nonzero(verdict == Verdict.CONFLICT)),
+            rejected=sum(reject.reading for reject in intake.rejects),
+        )
+
+    def _adopt(self, staged: _Staged) -> None:
+        """The transaction is committed: make it what this process knows."""
+        self._staged = None
+        self._batch, self._session = staged.committed.batch, staged.session
+        self._marks.adopt(staged.fresh.datastream, staged.fresh.time)
+        if staged.quota is not None:
+            self._quota.adopt(*staged.quota)
+        for sink, outcome in staged.outcomes:
+            try:
+                sink.adopt(outcome)
+            except Exception as error:
+                raise Fatal(f"{sink} lost step with the database ({error}): restart rebuilds it") from error
+
+    def _new_session(
+        self, connection: Connection, topics: Sequence[str], lost_at: int | None, now: int
+    ) -> int:
+        partition, epoch, before = self._lease.partition, self._lease.epoch, self._session
+        row = connection.execute(_NEW_SESSION, (partition, epoch, before)).fetchone()
+        if row is None:  # another owner, or done by an attempt whose outcome we did not hear
+            self._lease.check(connection)
+            row = connection.execute(_SESSION, (partition, epoch)).fetchone()
+        assert row is not None
+        reason = "session lost" if before else "first session"
+        times = None if lost_at is None else to_datetime(lost_at), to_datetime(now)
+        connection.execute(_GAP, (partition, row[0], list(topics), *times, reason))
+        connection.execute(_OLD_RECEIPTS, (partition, row[0]))
+        return int(row[0])
+
+    @contextmanager
+    def _reacting(self) -> Iterator[None]:
+        """Errors leave as `StoreError`; the connection is kept only where the database answered on it."""
+        try:
+            yield
+        except (Poison, SinkFailed):
+            self._roll_back()
+            raise
+        except psycopg.Error as error:
+            reaction = reaction_to(error)
+            if isinstance(reaction, Poison):
+                self._roll_back()
+            else:
+                self._lease.drop()
+            raise reaction from error
+        except BaseException:
+            self._lease.drop()
+            raise
+
+    def _roll_back(self) -> None:
+        self._partitions.forget()
+        try:
+            if self._lease.connection is not None:
+                self._lease.connection.execute("ROLLBACK")
+        except psycopg.Error:
+            self._lease.drop()
+
+
+def _evaluate(sinks: Sequence[Sink], changes: Changes) -> list[tuple[Sink, Any]]:
+    try:
+        return [(sink, sink.evaluate(changes)) for sink in sinks]
+    except Exception as error:
+        raise SinkFailed(f"a sink cannot evaluate these rows: {error!r}") from error
+
+
+def _persist(cursor: Cursor, outcomes: Sequence[tuple[Sink, Any]]) -> None:
+    """Write what the sinks decided. What the database cannot do now stays `Transient`, whoever asked it."""
+    for sink, outcome in outcomes:
+        try:
+            sink.persist(cursor, outcome)
+        except psycopg.Error as error:
+            if isinstance(reaction_to(error), Poison):
+                raise SinkFailed(f"{sink} wrote what the database refuses: {error}") from error
+            raise
+        except StoreError:
+            raise
+        except Exception as error:
+            raise SinkFailed(f"{sink} cannot persist its outcome: {error!r}") from error
