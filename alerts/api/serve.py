@@ -1,0 +1,178 @@
+"""The feed as a process: HTTP server, hub and delivery in one event loop, until told to stop.
+
+Promises: starts also while the database or the broker is away, and says *unknown* until they are there; ends
+within 10 s of SIGTERM or SIGINT, with live clients told, the lease given back and the status set to unknown.
+Refuses (`Fatal`) a database that is marked for another nature. Called by `huewatch feed` and by tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from alerts.api.app import create_app
+from alerts.api.hub import Hub
+from alerts.api.reader import Reader, Unavailable
+from alerts.api.security import SecurityHeaders
+from alerts.delivery import Worker
+from alerts.receivers.mqtt import MqttSettings
+from alerts.receivers.registry import build
+from alerts.wire import Json, as_of_json
+from ingest.catalog import Catalogue
+from ingest.clock import Clock, system_clock
+from ingest.health import serve_health
+from ingest.model import Nature
+from ingest.mqtt import BrokerSettings
+from ingest.store.errors import Fatal
+
+UNREAD_MS = 20_000  # a peer that takes nothing for so long is cut off by the kernel
+SEND_BUFFER = 128 * 1024  # what the kernel keeps for a client before it is slow in our eyes
+DRAIN_S = 3  # for answers that are on their way when we stop
+
+log = logging.getLogger("huewatch.feed")
+
+
+async def serve_feed(
+    database_url: str,
+    broker: BrokerSettings | None,
+    catalogue: Catalogue,
+    nature: Nature,
+    host: str,
+    port: int,
+    metrics_host: str,
+    metrics_port: int,
+) -> None:
+    """Serve until SIGTERM or SIGINT. Without a broker nothing is delivered; the page and the API work."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running_feed(database_url, broker, catalogue, nature, host, port) as feed:
+        health = serve_health(metrics_host, metrics_port, lambda: _readiness(feed.hub))
+        try:
+            await stop.wait()
+        finally:
+            await asyncio.to_thread(health.shutdown)
+            health.server_close()
+
+
+class Feed:
+    """A feed that runs: where it listens, and its hub."""
+
+    def __init__(self, hub: Hub, address: tuple[str, int]) -> None:
+        self.hub = hub
+        self.url = f"http://{address[0]}:{address[1]}"
+
+
+@asynccontextmanager
+async def running_feed(
+    database_url: str,
+    broker: BrokerSettings | None,
+    catalogue: Catalogue,
+    nature: Nature,
+    host: str = "127.0.0.1",
+    port: int = 0,
+) -> AsyncIterator[Feed]:
+    """A feed for as long as the block runs; port 0 takes a free one."""
+    clock = system_clock()
+    reader = Reader(database_url, catalogue, nature)
+    hub = Hub(reader, clock)
+    listener = _listener(host, port)
+    server = _Server(SecurityHeaders(create_app(hub)))
+    reader.open()
+    try:
+        async with asyncio.TaskGroup() as group:
+            background = [
+                group.create_task(_check_nature(reader, clock), name="feed nature"),
+                group.create_task(hub.run(), name="feed hub"),
+            ]
+            if broker is not None:
+                worker = _mqtt_worker(database_url, broker, catalogue, nature, hub, clock)
+                background.append(group.create_task(worker.run(), name="delivery mqtt"))
+            serving = group.create_task(server.serve([listener]), name="feed http")
+            feed = Feed(hub, listener.getsockname()[:2])
+            log.info("feed_started", extra={"url": feed.url, "nature": nature.value})
+            try:
+                yield feed
+            finally:
+                hub.end_all()
+                server.should_exit = True
+                for task in background:
+                    task.cancel()
+                await asyncio.gather(serving, *background, return_exceptions=True)
+    finally:
+        await asyncio.to_thread(reader.close)
+        listener.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without hands of its own on the signals: the whole feed stops together."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=DRAIN_S,
+                server_header=False,
+                h11_max_incomplete_event_size=16 * 1024,
+            )
+        )
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; accepted connections inherit it
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
+    listener.bind((host, port))
+    return listener
+
+
+def _mqtt_worker(
+    database_url: str,
+    broker: BrokerSettings,
+    catalogue: Catalogue,
+    nature: Nature,
+    hub: Hub,
+    clock: Clock,
+) -> Worker:
+    """The IOC's broker asks for what this database is for: a city's alerts, or an exercise's."""
+    settings = MqttSettings(name="mqtt", natures=frozenset({nature}))
+    owner = f"{socket.gethostname()}/{os.getpid()}"
+    receiver = build(settings, broker, catalogue)
+    return Worker(receiver, database_url, hub, owner, clock, random.Random(owner))
+
+
+async def _check_nature(reader: Reader, clock: Clock) -> None:
+    """Refuse a database that is marked for something else, as soon as it can be read."""
+    while True:
+        with suppress(Unavailable):
+            marked = await asyncio.to_thread(reader.marked_nature)
+            if marked not in (None, reader.nature.value):
+                raise Fatal(f"the database is for {marked}, the feed was started for {reader.nature}")
+            if marked:
+                return
+        await clock.sleep(1.0)
+
+
+def _readiness(hub: Hub) -> tuple[bool, Json]:
+    as_of = hub.as_of
+    return as_of.known, {"ready": as_of.known, "as_of": as_of_json(as_of)}

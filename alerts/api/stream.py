@@ -1,0 +1,151 @@
+"""`/api/v1/events/stream`: told events as server-sent events, resumed by `Last-Event-ID` without a gap.
+
+Promises: a client that returns with a number it was given gets every event after it, once and in order; one
+whose number means nothing here is told `reset` with the number to go on from. A client that does not read is
+dropped. `status` comes each 5 s, so silence of the stream itself shows. Called by the HTTP application only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import aclosing
+from typing import Annotated
+
+from fastapi import APIRouter, Header, HTTPException, Query, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from alerts.api.hub import PAGE, Hub, event_frame, reset_frame
+from alerts.api.reader import Unavailable
+from alerts.feed_metrics import SSE_DROPPED
+
+STREAMS = 400  # a city's consoles and services several times over; more is a reconnect storm or an attack
+RETRY_MS = 2_000  # what browsers wait before they reconnect
+SEND_TIMEOUT_S = 10.0
+DATABASE_RETRY_S = 1.0
+
+
+router = APIRouter()
+
+
+class EventStream(Response):
+    """A response that sends frames until they end or the client goes, with a time limit on each send."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, frames: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._frames = frames
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        sending = asyncio.create_task(self._send(send), name="sse send")
+        leaving = asyncio.create_task(_left(receive), name="sse leave")
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sending.cancel()
+            leaving.cancel()
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+
+    async def _send(self, send: Send) -> None:
+        async with aclosing(self._frames) as frames:
+            async for data in frames:
+                await _in_time(send({"type": "http.response.body", "body": data, "more_body": True}))
+        await _in_time(send({"type": "http.response.body", "body": b"", "more_body": False}))
+
+
+async def _in_time(sending: Awaitable[None]) -> None:
+    """The server holds a send back while the peer does not read; one that stopped is let go."""
+    try:
+        async with asyncio.timeout(SEND_TIMEOUT_S):
+            await sending
+    except TimeoutError:
+        SSE_DROPPED.inc()
+        raise
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+@router.get("/events/stream", response_class=EventStream)
+async def stream(
+    request: Request,
+    after: Annotated[
+        str | None, Query(description="start after this number; Last-Event-ID goes before")
+    ] = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> EventStream:
+    """Told events as they come, as server-sent events: `alert`, `status` each 5 s, `reset`, `dropped`."""
+    hub: Hub = request.app.state.hub
+    if hub.streams >= STREAMS:
+        raise HTTPException(503, "Too many live clients; poll /api/v1/events instead.")
+    return EventStream(frames(hub, last_event_id or after))
+
+
+async def frames(hub: Hub, given: str | None) -> AsyncGenerator[bytes, None]:
+    """All that one client is sent; `given` is the number it has seen, as it wrote it."""
+    with hub.streaming():
+        yield f"retry: {RETRY_MS}\n\n".encode()
+        yield hub.status_frame()
+        position = None
+        while position is None:
+            try:
+                position, reset = await _start(hub, given)
+            except Unavailable:
+                await asyncio.sleep(DATABASE_RETRY_S)
+                yield hub.status_frame()
+        if reset:
+            yield reset
+        async with aclosing(_replay(hub, position)) as replayed:
+            async for number, data in replayed:
+                position = number
+                yield data
+        # The replay ended at the hub's own position, and nothing is awaited until the client has joined.
+        async with aclosing(_live(hub, position)) as told:
+            async for data in told:
+                yield data
+
+
+async def _start(hub: Hub, given: str | None) -> tuple[int, bytes]:
+    """The number to go on from, and the frame that says so when it is not the client's own."""
+    head = await asyncio.to_thread(hub.reader.head)
+    if given is None:
+        return head, b""
+    if not (given.isascii() and given.isdigit()):
+        return head, reset_frame("not_a_number", head)
+    if int(given) > head:
+        return head, reset_frame("ahead_of_sequence", head)
+    return int(given), b""
+
+
+async def _replay(hub: Hub, position: int) -> AsyncGenerator[tuple[int, bytes], None]:
+    """Events from the database until the hub's own position is reached, each with the number reached."""
+    while True:
+        try:
+            page = await asyncio.to_thread(hub.reader.events_since, position, PAGE)
+        except Unavailable:
+            await asyncio.sleep(DATABASE_RETRY_S)
+            yield position, hub.status_frame()
+            continue
+        for numbered in page:
+            position = numbered.seq
+            yield position, event_frame(numbered, hub.reader.catalogue)
+        if not page or (hub.head is not None and position >= hub.head):
+            return
+
+
+async def _live(hub: Hub, position: int) -> AsyncGenerator[bytes, None]:
+    """Events after `position` as the hub tells them."""
+    client = hub.join()
+    try:
+        while (item := await client.frames.get()) is not None:
+            seq, data = item
+            if seq is None or seq > position:
+                yield data
+    finally:
+        hub.leave(client)

@@ -1,0 +1,124 @@
+"""The IOC over MQTT 5, at QoS 1, JSON: a stream, retained states and a retained status.
+
+`ioc/alerts/events`: each notice. `ioc/alerts/state/<station>/<datastream>/<rule>`: retained, the newest event
+of an open alert; cleared by an empty payload after its end. `ioc/alerts/status`: retained, how far the feed
+can see; a Will turns it to *unknown* when this process dies. At every connect all retained states are written
+anew, since a broker may have forgotten them or brought back old ones from its disk. No session is kept at the
+broker: what must be sent again is known from the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from alerts import wire
+from alerts.model import NumberedEvent
+from alerts.receivers import Notice, ReceiverSettings, Session, Unreachable
+from alerts.sight import unknown
+from ingest.catalog import Catalogue
+from ingest.mqtt import BrokerSettings
+
+EVENTS = "ioc/alerts/events"
+STATE = "ioc/alerts/state"
+STATUS = "ioc/alerts/status"
+TIMEOUT_S = 5.0  # for one answer of the broker; then we connect again
+
+
+class MqttSettings(ReceiverSettings):
+    """No settings of its own: the broker is the one of the services."""
+
+
+class MqttReceiver:
+    """Publishes to one broker under a fixed client id."""
+
+    def __init__(self, settings: ReceiverSettings, broker: BrokerSettings, catalogue: Catalogue) -> None:
+        self.settings = settings
+        self._broker = broker
+        self._catalogue = catalogue
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Session]:
+        """A connection with its Will; at its orderly end the status says that nothing is known any more."""
+        will = aiomqtt.Will(STATUS, self._unknown("feed_lost"), qos=1, retain=True, properties=_json())
+        client = aiomqtt.Client(
+            self._broker.host,
+            self._broker.port,
+            identifier=self._broker.client_id,
+            username=self._broker.username,
+            password=self._broker.password,
+            tls_context=self._broker.tls,
+            keepalive=self._broker.keepalive,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=True,
+            timeout=TIMEOUT_S,
+            will=will,
+        )
+        try:
+            async with client:
+                try:
+                    yield MqttSession(client, self._catalogue)
+                finally:
+                    with suppress(aiomqtt.MqttError):
+                        await _publish(client, STATUS, self._unknown("feed_stopped"), retain=True)
+        except aiomqtt.MqttError as error:
+            raise Unreachable(str(error)) from error
+
+    def _unknown(self, reason: str) -> bytes:
+        as_of = unknown(None, reason, self._catalogue)
+        return wire.encode({"state": as_of.state.value, "as_of": wire.as_of_json(as_of)})
+
+
+class MqttSession:
+    """One connection. Publishes one message after the other, so that their order is ours."""
+
+    def __init__(self, client: aiomqtt.Client, catalogue: Catalogue) -> None:
+        self._client = client
+        self._catalogue = catalogue
+
+    async def restore(self, standing: Sequence[NumberedEvent]) -> None:
+        for numbered in standing:
+            await self._keep(numbered)
+
+    async def deliver(self, notice: Notice) -> None:
+        event = wire.event_json(notice.numbered, self._catalogue)
+        await self._publish(EVENTS, wire.encode({**event, "silent": notice.silent}))
+        await self._keep(notice.numbered)
+
+    async def report(self, status: wire.Json) -> None:
+        await self._publish(STATUS, wire.encode({"state": status["as_of"]["state"], **status}), retain=True)
+
+    async def lost(self) -> None:
+        """aiomqtt tells of a lost connection to whoever reads its messages; there are none."""
+        try:
+            async for _ in self._client.messages:
+                pass
+        except aiomqtt.MqttError as error:
+            raise Unreachable(str(error)) from error
+
+    async def _keep(self, numbered: NumberedEvent) -> None:
+        event = numbered.event
+        ended = event.kind in wire.ENDED
+        state = {"state": "open", **wire.event_json(numbered, self._catalogue)}
+        payload = b"" if ended else wire.encode(state)
+        await self._publish(f"{STATE}/{event.target}/{event.rule}", payload, retain=True)
+
+    async def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        try:
+            await _publish(self._client, topic, payload, retain=retain)
+        except aiomqtt.MqttError as error:
+            raise Unreachable(str(error)) from error
+
+
+async def _publish(client: aiomqtt.Client, topic: str, payload: bytes, *, retain: bool) -> None:
+    await client.publish(topic, payload, qos=1, retain=retain, properties=_json(PacketTypes.PUBLISH))
+
+
+def _json(packet: int = PacketTypes.WILLMESSAGE) -> Properties:
+    properties = Properties(packet)  # type: ignore[no-untyped-call]
+    properties.ContentType = "application/json"
+    return properties

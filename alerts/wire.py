@@ -1,0 +1,135 @@
+"""How Huewatch writes an event, an alert and `as_of` for machines: one shape for HTTP, SSE and MQTT.
+
+Times are RFC 3339 in UTC with `Z`, numbers have a point, names come in Vietnamese and English. An alert's
+state reads *unknown* whenever the feed cannot see; what was told before stays in the events. Pure.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, overload
+
+import msgspec
+
+from alerts.headline import headline
+from alerts.model import Condition, Event, EventKind, NumberedEvent
+from alerts.sight import AsOf
+from ingest.catalog import Catalogue, Station, Text
+from ingest.clock import MICROS_PER_SECOND, to_datetime, to_micros
+
+Json = dict[str, Any]
+ENDED = frozenset({EventKind.CLEARED, EventKind.CANCELLED})
+
+
+def encode(data: Json) -> bytes:
+    """Compact UTF-8 JSON in one line."""
+    return msgspec.json.encode(data)
+
+
+@overload
+def stamp(micros: int) -> str: ...
+@overload
+def stamp(micros: None) -> None: ...
+def stamp(micros: int | None) -> str | None:
+    """Microseconds since 1970 as RFC 3339 with `Z`, in milliseconds unless more are needed."""
+    if micros is None:
+        return None
+    precision = "microseconds" if micros % 1_000 else "milliseconds"
+    return to_datetime(micros).isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def parse_stamp(text: str) -> int:
+    """RFC 3339 as microseconds; `ValueError` without an offset. A space is a `+` that a URL took apart."""
+    return to_micros(datetime.fromisoformat(text.strip().replace(" ", "+")))
+
+
+def as_of_json(as_of: AsOf) -> Json:
+    """How far we can see, as every answer carries it."""
+    return {
+        "state": as_of.state.value,
+        "time": stamp(as_of.time),
+        "age_s": _rounded(as_of.age_s, 1),
+        "now": stamp(as_of.now),
+        "sighted_since": stamp(as_of.sighted_since),
+        "reason": as_of.reason,
+        "backlog_s": _rounded(as_of.backlog_s, 0),
+        "stations_unknown": list(as_of.stations_unknown),
+    }
+
+
+def event_json(numbered: NumberedEvent, catalogue: Catalogue) -> Json:
+    """One told event with its headline in both languages."""
+    event = numbered.event
+    station = _station(catalogue, event.station)
+    return {
+        "seq": numbered.seq,
+        "event_id": event.event_id,
+        "alert_id": event.alert_id,
+        "kind": event.kind.value,
+        "nature": event.nature,
+        "station": event.station,
+        "station_name": station.name.model_dump() if station else {"vi": event.station, "en": event.station},
+        "target": event.target,
+        "rule": event.rule,
+        "rule_kind": event.rule_kind,
+        "rule_version": event.rule_version,
+        "severity": event.severity.value,
+        "level": event.level,
+        "level_name": event.level_name,
+        "previous_level": event.previous_level,
+        "event_time": stamp(event.event_time),
+        "detected_at": stamp(event.detected_at),
+        "created_at": stamp(numbered.created_at),
+        "delay_s": round((event.detected_at - event.event_time) / MICROS_PER_SECOND),
+        "value": event.value,
+        "unit": event.unit,
+        "threshold": event.threshold,
+        "margin": _margin(event),
+        "observed": event.observed,
+        "observed_at": stamp(event.observed_at),
+        "rate_per_hour": event.rate_per_hour,
+        "verified": event.verified,
+        "headline": headline(event, station).model_dump() if station else _plain(event),
+        "evidence": [
+            {"time": stamp(each.time), "value": each.value, "quality": each.quality}
+            for each in event.evidence
+        ],
+    }
+
+
+def alert_json(newest: NumberedEvent, condition: Condition | None, as_of: AsOf, catalogue: Catalogue) -> Json:
+    """One alert as its newest event tells it; `condition` is the engine's while it is open.
+
+    Its state is *unknown* while the feed cannot see.
+    """
+    event = newest.event
+    known = "ended" if event.kind in ENDED else "open"
+    return {
+        "alert_id": event.alert_id,
+        "state": known if as_of.known or known == "ended" else "unknown",
+        "last_known_state": known,
+        "phase": condition.phase.name.lower() if condition else None,
+        "opened_at": stamp(condition.opened_at) if condition else None,
+        "newest": event_json(newest, catalogue),
+    }
+
+
+def _margin(event: Event) -> float | None:
+    """How far the deciding signal lies above (+) or below (-) its threshold, in the event's unit."""
+    if event.value is None or event.threshold is None:
+        return None
+    return round(event.value - event.threshold, 4)
+
+
+def _station(catalogue: Catalogue, identifier: str) -> Station | None:
+    return next((station for station in catalogue.stations if station.id == identifier), None)
+
+
+def _plain(event: Event) -> Json:
+    """A headline for a station that the catalogue no longer knows."""
+    line = f"{event.station}: {event.kind.value} {event.level_name}".strip()
+    return Text(vi=line, en=line).model_dump()
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
