@@ -15,7 +15,7 @@ import msgspec
 from ingest.codecs.base import MAX_WORD
 
 # "1208 mm", "3.173 V", "25.10 °C": a number, and a unit that does not begin with a digit or an exponent.
-_NUMBER_WITH_UNIT = re.compile(r"([+-]?\d{1,15}(?:\.\d{1,15})?)\s*([^\d\s.,:+-][^\d\s]{0,7})", re.ASCII)
+_NUMBER_WITH_UNIT = re.compile(r"([+-]?\d{1,15}(?:\.\d{1,15})?)\s*([^\d\s.,:+-]\S{0,7})", re.ASCII)
 
 LARGEST_INTEGER = 10**300  # a longer one would not fit a float64; no sensor means it
 
