@@ -121,6 +121,11 @@ class Normaliser:
         # twice the topics of a well-behaved city; beyond it somebody makes topics up
         self._most_ways = 2 * len(streams) + 1_000
 
+    @property
+    def topics_remembered(self) -> int:
+        """How many topics are resolved and kept; bounded, whatever topics come."""
+        return len(self._ways)
+
     def intake(self, messages: Sequence[RawMessage], now: int) -> Intake:
         """Decode and normalise messages in their order; `now` (microseconds) is what old is measured from."""
         rows = _Rows()
@@ -153,7 +158,8 @@ class Normaliser:
         if route is None or len(levels) < max(route.gateway_level, route.device_level):
             return _refused(_NO_CODEC, RejectReason.NO_ROUTE, "no route matches the topic")
         codec = self._codecs[route.codec]
-        for level in sorted(set(levels).difference(route.filter.split("/"))):
+        fixed = set(route.filter.split("/")) - {"+", "#"}
+        for level in sorted(set(levels) - fixed):
             if not is_identifier(level):
                 detail = f"topic level {quoted(level)} is not an identifier"
                 return _refused(codec, RejectReason.NO_ROUTE, detail)
