@@ -63,8 +63,8 @@ class Settings(BaseModel):
     metrics_port: int = Field(9108, ge=1, le=65_535, description="Port of metrics and health of `run`")
     feed_metrics_port: int = Field(9109, ge=1, le=65_535, description="Port of metrics and health of `feed`")
     accept_data_loss: bool = Field(False, description="Be ready although the database may lose commits")
-    # 60 days is what a data logger must keep under Thông tư 10/2021, so what it can still send.
-    max_age_days: float = Field(60.0, gt=0, description="Readings older than this are quarantined, days")
+    # A gateway's store-and-forward after a long outage, well within retention.
+    max_age_days: float = Field(45.0, gt=0, description="Readings older than this are quarantined, days")
     # A gateway's clock off by 5 minutes is common; more says that its time cannot be believed.
     max_skew: Duration = Field(300.0, description="Readings further in the future are quarantined")
 

@@ -187,7 +187,7 @@ def test_a_folder_that_is_missing_or_empty_is_refused(tmp_path: Path) -> None:
 
 def test_the_committed_schema_is_the_models(tmp_path: Path) -> None:
     committed = json.loads((CONFIG / "catalog.schema.json").read_text(encoding="utf-8"))
-    assert committed == catalogue_schema(), "run `make schema`"
+    assert committed == catalogue_schema(), "run scripts/write_schemas.py"
 
 
 def test_every_catalogue_file_names_the_schema_for_editors() -> None:

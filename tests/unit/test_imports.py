@@ -42,7 +42,10 @@ WALL_CLOCKS = {
 MONOTONIC_CLOCKS = {
     "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns", "time.process_time",
 }  # fmt: skip
-CHILD_KEEPERS = {"ingest/embedded.py"}  # wait for child processes in real time, and decide nothing on data
+CHILD_KEEPERS = {
+    "ingest/embedded.py",
+    "ingest/embedded_server.py",
+}  # wait for child processes in real time, and decide nothing on data
 RANDOM_IDS = {"uuid.uuid1", "uuid.uuid4", "os.urandom"}
 SEEDED = {"random.Random", "random.SystemRandom"}  # generators that are passed on, not the module's own
 NUMPY_SEEDED = {"default_rng", "Generator", "SeedSequence", "PCG64", "BitGenerator"}

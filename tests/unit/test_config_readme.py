@@ -1,0 +1,78 @@
+"""config/README.md names everything that can be configured or read off: a gap there is a failure here."""
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.metrics import MetricWrapperBase
+
+import alerts.feed_metrics
+import ingest.metrics
+from alerts.rules import KINDS
+from alerts.rules.book import rules_schema
+from ingest.catalog import load_catalogue
+from ingest.codecs import codecs
+from ingest.model import RejectReason
+from ingest.settings import PREFIX, SECRETS, Settings, load_settings
+
+CONFIG = Path(__file__).parents[2] / "config"
+README = (CONFIG / "README.md").read_text(encoding="utf-8")
+
+
+def first_cells(section: str) -> dict[str, str]:
+    """The names in the first column of a section's table, each with its whole row."""
+    body = README.split(f"\n## {section}\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `([^`]+)` \|.*$", body, flags=re.MULTILINE)
+    lines = [line for line in body.splitlines() if line.startswith("| `")]
+    return dict(zip(rows, lines, strict=True))
+
+
+def metric_names(metrics: Iterable[MetricWrapperBase]) -> set[str]:
+    return {family.name for metric in metrics for family in metric.describe()}
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ("Settings", set(Settings.model_fields)),
+        ("Codecs", set(codecs())),
+        ("Reject reasons", {reason.value for reason in RejectReason}),
+        ("Rule kinds", set(KINDS)),
+        ("Metrics", metric_names((*ingest.metrics.ALL, *alerts.feed_metrics.ALL))),
+    ],
+)
+def test_a_section_documents_exactly_what_exists(section: str, expected: set[str]) -> None:
+    documented = set(first_cells(section))
+    assert documented == expected
+
+
+def test_the_defaults_documented_are_the_defaults() -> None:
+    rows = first_cells("Settings")
+    for name, value in load_settings(environ={}).settings:
+        default = Settings.model_fields[name].default
+        if isinstance(default, int | str) and not isinstance(default, bool):
+            assert f"| {value} |" in rows[name] or f"| `{value}` |" in rows[name], rows[name]
+
+
+def test_every_secret_documents_its_file_variable() -> None:
+    for name in SECRETS:
+        assert f"`{PREFIX}{name.upper()}_FILE`" in README
+
+
+def test_the_examples_of_the_page_load(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    (tmp_path / "city.yaml").write_text(example, encoding="utf-8")
+    assert [station.id for station in load_catalogue(tmp_path).stations] == ["HUE-FL-MINE"]
+    (toml,) = re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL)
+    (tmp_path / "huewatch.toml").write_text(toml, encoding="utf-8")
+    assert load_settings(file=tmp_path / "huewatch.toml", environ={}).settings.broker_port == 8883
+    assert all(json.loads(text) for text in re.findall(r"```json\n(.*?)```", README, flags=re.DOTALL))
+
+
+@pytest.mark.filterwarnings("ignore:Default value:UserWarning")  # a quantity's default has no JSON form
+def test_the_committed_schema_of_rules_is_the_models() -> None:
+    committed: dict[str, Any] = json.loads((CONFIG / "rules.schema.json").read_text(encoding="utf-8"))
+    assert committed == json.loads(json.dumps(rules_schema())), "run scripts/write_schemas.py"
