@@ -1,7 +1,8 @@
 """Columns to and from PostgreSQL's binary formats, without a Python object per row.
 
 `encode` and `decode` speak COPY ... (FORMAT binary) for the columns datastream, time, value, quality,
-received_at, in this order; `Int4s`, `Float8s` and `Times` pass a numpy column as an array parameter.
+received_at, in this order; `Int4s`, `Int8s`, `Float8s` and `Times` pass a numpy column as an array
+parameter.
 Pure but for `register_arrays`. Called by this package only.
 Format: PostgreSQL manual, "COPY, Binary Format", and array_send() in its source.
 """
@@ -97,6 +98,13 @@ class Int4s(_Column):
     array_oid = 1007
 
 
+class Int8s(_Column):
+    """`int8[]`."""
+
+    element = (20, ">i8")
+    array_oid = 1016
+
+
 class Float8s(_Column):
     """`float8[]`."""
 
@@ -128,6 +136,10 @@ class _Int4sDumper(_ColumnDumper):
     oid = Int4s.array_oid
 
 
+class _Int8sDumper(_ColumnDumper):
+    oid = Int8s.array_oid
+
+
 class _Float8sDumper(_ColumnDumper):
     oid = Float8s.array_oid
 
@@ -136,7 +148,15 @@ class _TimesDumper(_ColumnDumper):
     oid = Times.array_oid
 
 
+_DUMPERS: dict[type[_Column], type[_ColumnDumper]] = {
+    Int4s: _Int4sDumper,
+    Int8s: _Int8sDumper,
+    Float8s: _Float8sDumper,
+    Times: _TimesDumper,
+}
+
+
 def register_arrays(connection: psycopg.Connection[Any]) -> None:
-    """Teach this connection to send `Int4s`, `Float8s` and `Times`."""
-    for column, dumper in ((Int4s, _Int4sDumper), (Float8s, _Float8sDumper), (Times, _TimesDumper)):
+    """Teach this connection to send `Int4s`, `Int8s`, `Float8s` and `Times`."""
+    for column, dumper in _DUMPERS.items():
         connection.adapters.register_dumper(column, dumper)

@@ -28,6 +28,7 @@ _CLIENT: dict[str, Any] = {
 _SERVER = {
     "search_path": "huewatch, public",
     "timezone": "UTC",
+    "jit": "off",  # compiling takes longer than any statement of ours runs
     "statement_timeout": "60s",
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "60s",

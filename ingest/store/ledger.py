@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.clock import to_datetime
 from ingest.model import Fate, Intake
+from ingest.store.binary_copy import Int8s, Times
 from ingest.store.classify import Verdict
 from ingest.store.connection import Cursor
 
@@ -20,8 +20,8 @@ _GATEWAYS = 2**31  # more than an int32 index can name, so that (minute, gateway
 _ADD = """
 INSERT INTO ledger AS l (gateway, minute, messages, readable, empty, unreadable,
     decoded, stored, duplicate, conflict, rejected)
-SELECT * FROM unnest(%s::text[], %s::timestamptz[], %s::int8[], %s::int8[], %s::int8[], %s::int8[],
-    %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[]) AS added(gateway, minute) ORDER BY 1, 2
+SELECT * FROM unnest(%s::text[], %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) AS added(gateway, minute)
+ORDER BY gateway, minute
 ON CONFLICT (gateway, minute) DO UPDATE SET
     messages = l.messages + excluded.messages, readable = l.readable + excluded.readable,
     empty = l.empty + excluded.empty, unreadable = l.unreadable + excluded.unreadable,
@@ -56,9 +56,9 @@ def add(cursor: Cursor, counts: Counts) -> None:
     if not counts:
         return
     gateways = [gateway for gateway, _ in counts]
-    minutes = [to_datetime(minute) for _, minute in counts]
-    columns = np.array(list(counts.values())).T.tolist()
-    cursor.execute(_ADD, (gateways, minutes, *columns))
+    minutes = Times(np.array([minute for _, minute in counts], np.int64))
+    columns = np.array(list(counts.values())).T
+    cursor.execute(_ADD, (gateways, minutes, *map(Int8s, columns)))
 
 
 def _tally(groups: NDArray[np.intp], size: int) -> NDArray[np.int64]:

@@ -137,7 +137,8 @@ GROUP BY ROLLUP (gateway) ORDER BY grouping(gateway) DESC, gateway
 _QUARANTINE = """
 SELECT digest, topic, payload, payload_size, reason, detail, codec, codec_version, gateway, count,
     first_seen, last_seen
-FROM quarantine WHERE reason = coalesce(%s::text, reason) AND last_seen >= coalesce(%s::timestamptz, '-infinity')
+FROM quarantine
+WHERE reason = coalesce(%s::text, reason) AND last_seen >= coalesce(%s::timestamptz, '-infinity')
 ORDER BY last_seen DESC, digest LIMIT %s
 """
 _GAPS = """

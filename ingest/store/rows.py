@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.clock import to_micros
+from ingest.clock import to_datetime, to_micros
 from ingest.model import ObservationBatch
 from ingest.store import classify
 from ingest.store.binary_copy import Float8s, Int4s, Times, encode
 from ingest.store.classify import Marks
 from ingest.store.connection import Cursor
+from ingest.store.partitions import WEEK
 
 # One step into the primary key for each series; a series without rows is not in the answer.
 _MARKS = """
@@ -19,11 +20,15 @@ CROSS JOIN LATERAL (SELECT time FROM observation o WHERE o.datastream = s.id ORD
 """
 _ALL_SERIES = "SELECT id FROM datastream"
 # LIMIT keeps it a look into the primary key for each row, whatever the planner believes of the table.
+# It asks within one week and is planned anew, so that it looks into one partition or chunk; TimescaleDB
+# would otherwise consider its chunks for each row (measured: 17 us a row and more, against 4).
 _FIND = """
 SELECT a.place, o.value FROM unnest(%s, %s) WITH ORDINALITY AS a(datastream, time, place)
 CROSS JOIN LATERAL (
-    SELECT value FROM observation o WHERE o.datastream = a.datastream AND o.time = a.time LIMIT 1) o
+    SELECT value FROM observation o
+    WHERE o.datastream = a.datastream AND o.time = a.time AND o.time >= %s AND o.time < %s LIMIT 1) o
 """
+_ONE_CHUNK = "SELECT set_config('timescaledb.enable_runtime_exclusion', 'off', true)"
 _COPY = "COPY observation (datastream, time, value, quality, received_at) FROM STDIN (FORMAT binary)"
 _CONFLICTS = """
 INSERT INTO observation_conflict AS c (datastream, time, value, first_received, last_received, count)
@@ -79,6 +84,15 @@ def _load_marks(cursor: Cursor, marks: Marks, series: NDArray[np.int32]) -> None
 def _find(
     cursor: Cursor, rows: ObservationBatch, asked: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    found = cursor.execute(_FIND, (Int4s(rows.datastream[asked]), Times(rows.time[asked]))).fetchall()
-    places = np.array([place for place, _ in found], np.intp)
-    return asked[places - 1], np.array([value for _, value in found], np.float64)
+    """Which of the asked rows have their key in the table, and the value that stands there."""
+    week = rows.time[asked] // WEEK
+    found, values = [], []
+    cursor.execute(_ONE_CHUNK)
+    for one in np.unique(week).tolist():
+        part = asked[week == one]
+        bounds = to_datetime(one * WEEK), to_datetime((one + 1) * WEEK)
+        columns = Int4s(rows.datastream[part]), Times(rows.time[part])
+        answer = cursor.execute(_FIND, (*columns, *bounds), prepare=False).fetchall()
+        found.append(part[np.array([place - 1 for place, _ in answer], np.intp)])
+        values.append(np.array([value for _, value in answer], np.float64))
+    return np.concatenate(found), np.concatenate(values)

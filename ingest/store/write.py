@@ -154,7 +154,6 @@ class Writer:
     ) -> Committed:
         self._partitions.ensure(connection, intake.observations.time)
         with connection.cursor() as cursor:
-            cursor.execute("BEGIN", prepare=False)
             arrival = receipts.arrivals(intake.messages)
             session, before = self._fence(cursor, int(arrival.max(initial=0)), moment, blind_reason)
             recalled = self._recall(cursor, intake, session, before + arrival)
@@ -165,12 +164,12 @@ class Writer:
         return staged.committed
 
     def _fence(self, cursor: Cursor, arrived: int, moment: Moment, blind_reason: str) -> tuple[int, int]:
-        """Advance the writer row by a batch and by what arrived; the session and its arrivals before."""
+        """Begin, with a batch more in the writer row; the session, and its arrivals before this batch."""
         sighted = None if moment.sighted_since is None else to_datetime(moment.sighted_since)
         news = (arrived, to_datetime(moment.now), sighted, blind_reason)
-        row = cursor.execute(
-            _FENCE, (*news, self._lease.partition, self._lease.epoch, self._batch)
-        ).fetchone()
+        cursor.execute("BEGIN", prepare=False)
+        cursor.execute(_FENCE, (*news, self._lease.partition, self._lease.epoch, self._batch))
+        row = cursor.fetchone()
         if row is not None:
             return row[0], row[1] - arrived
         cursor.execute("ROLLBACK", prepare=False)
