@@ -23,6 +23,7 @@ from pathlib import Path
 from ingest.clock import Clock
 from ingest.model import RawMessage
 from ingest.mqtt_connection import ANSWER_SECONDS, BrokerSettings, Connection, Ending, Reaction, ending_of
+from ingest.topics import MARKER_PREFIX
 
 __all__ = [
     "BrokerSettings",
@@ -243,7 +244,7 @@ class Subscriber:
     ) -> None:
         """`gateway_of(topic)` names whose message was dropped; `withdrawn` filters are unsubscribed."""
         self.filters = tuple(filters)
-        self.marker_topic = f"huewatch/marker/{settings.client_id}"
+        self.marker_topic = MARKER_PREFIX + settings.client_id
         self._settings, self._clock, self._random, self._withdrawn = settings, clock, random, withdrawn
         self._inbox = _Inbox(settings.receive_maximum, gateway_of)
         self._connection: Connection | None = None

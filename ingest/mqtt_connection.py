@@ -2,7 +2,8 @@
 
 Promises: messages are handed over in the order of arrival; PUBACKs leave in that order, on this connection
 only; a peer that is silent for 1.5 keepalives is given up; a broker that breaks the protocol is told so and
-left. Does not promise to reconnect, to bound a queue, or to send a publish again: that is the owner's.
+left; one that sends more than Receive Maximum is not read until enough is acknowledged. Does not promise
+to reconnect, to bound a queue, or to send a publish again: that is the owner's.
 
 Called by `ingest.mqtt.Subscriber` alone. The `mqtt5` codec does no I/O: `read` raises IndexError while a
 packet is incomplete, ValueError when it is malformed, and panics on text that is not UTF-8.
@@ -91,8 +92,8 @@ class BrokerSettings:
     session_expiry: int = 7 * DAY_SECONDS
 
     def __post_init__(self) -> None:
-        if not self.client_id:
-            raise ValueError("client_id: a session, and with it redelivery, needs a fixed id")
+        if not self.client_id or set(self.client_id) & set("+#\0"):
+            raise ValueError("client_id: a session needs a fixed id, and + # NUL cannot be in a topic")
         # 65,535 is the default, so it is not sent, and mosquitto 2.0 then falls back to 20
         if not 1 <= self.receive_maximum <= 65_534:
             raise ValueError("receive_maximum: between 1 and 65534")
@@ -159,6 +160,7 @@ class Connection(asyncio.BufferedProtocol):
         self._append: Callable[[RawMessage], None] = _publish_before_connack
         self._unacknowledged: deque[int] = deque()
         self._acknowledged = 0
+        self._paused = self._warned = False
         self._publishing: dict[int, str] = {}
         self._publish_window = 0
         self._last_id = LAST_ID
@@ -206,6 +208,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         try:
             self._keep_from(self._decode(self._view[: self._filled], nbytes))
+            self._regulate()
         except Violation as violation:
             self._owner.violated()
             self._leave(violation.reason, Ending(violation.reaction, f"protocol violation: {violation}"))
@@ -264,9 +267,30 @@ class Connection(asyncio.BufferedProtocol):
                     raise Violation(DisconnectReasonCode.QOS_NOT_SUPPORTED, "QoS 2 was never asked for")
         finally:
             self._owner.arrived(len(unacknowledged) - before, qos0, qos0_bytes, wire_bytes)
-        if len(unacknowledged) > self._settings.receive_maximum:
-            raise Violation(DisconnectReasonCode.RECEIVE_MAX_EXCEEDED, "more in flight than Receive Maximum")
         return start
+
+    def _regulate(self) -> None:
+        """Stop reading while the broker has more in flight than Receive Maximum.
+
+        mosquitto 2.0.11 does: each PUBACK of the head releases up to a window of queued messages (its issue
+        2301), and after a reconnect it delivers what was in flight under a larger window. Leaving it for
+        that, as MQTT 5 (4.9) has it, would only make it deliver the same again.
+        """
+        if self._transport is None or self._ending is not None:
+            return
+        excess = len(self._unacknowledged) > self._settings.receive_maximum
+        if excess and not self._paused:
+            if not self._warned:
+                log.warning("the broker ignores Receive Maximum; reading waits for acknowledgements")
+            self._paused = self._warned = True
+            self._transport.pause_reading()
+        elif self._paused and not excess:
+            self._resume(self._transport)
+
+    def _resume(self, transport: asyncio.Transport) -> None:
+        self._paused = False
+        self._heard = self._loop.time()  # the silence was ours
+        transport.resume_reading()
 
     def _keep_from(self, used: int) -> None:
         rest = self._filled - used
@@ -382,6 +406,7 @@ class Connection(asyncio.BufferedProtocol):
         self._write(
             struct.pack(f">{len(packet_ids)}I", *[PUBACK_SUCCESS | packet_id for packet_id in packet_ids])
         )
+        self._regulate()
 
     def publish(self, topic: str, payload: bytes, qos: int) -> bool:
         """Send once, at QoS 0 or 1; False when the broker's window for us is full."""
@@ -419,7 +444,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _watch(self) -> None:
         """Ping at half the keepalive, give up after 1.5 of them without a byte."""
-        silence = self._loop.time() - self._heard
+        silence = self._silence()
         if silence >= self._patience:
             self._close(Ending(Reaction.RETRY, f"no traffic for {silence:.1f} s"))
             self.abort()
@@ -432,8 +457,12 @@ class Connection(asyncio.BufferedProtocol):
         self._arm()
 
     def _arm(self) -> None:
-        silence = self._loop.time() - self._heard
-        self._schedule(max(0.0, min(self._keepalive / 2, self._patience - silence)), self._watch)
+        left = max(0.0, self._patience - self._silence())
+        self._schedule(min(self._keepalive / 2, left), self._watch)
+
+    def _silence(self) -> float:
+        """Seconds since the last byte; none while we do not listen."""
+        return 0.0 if self._paused else self._loop.time() - self._heard
 
     def _schedule(self, seconds: float, action: Callable[[], None]) -> None:
         if self._timer is not None:
@@ -456,6 +485,8 @@ class Connection(asyncio.BufferedProtocol):
         if self._ending is None and self._transport is not None:
             self._ending = Ending(Reaction.RETRY, "stopped")
             self._write(DisconnectPacket().write())
+            if self._paused:
+                self._resume(self._transport)
             # closing first, with unread bytes in our socket, would be a reset that can overtake the PUBACKs
             self._schedule(CLOSE_SECONDS, self.abort)
         if self._transport is not None:
