@@ -1,4 +1,4 @@
-"""The condition machine for many targets at once: inactive -> pending -> firing(level) -> clearing -> inactive.
+"""The condition machine, for many targets at once: inactive, pending, firing(level), clearing.
 
 Promises, for each target and each new usable sample of its signal:
 
@@ -188,3 +188,17 @@ def run_start(signal: Signal, limit: NDArray[np.float64]) -> tuple[Times, NDArra
     broken = np.logical_or.accumulate(at_or_above[:, ::-1], axis=1)[:, ::-1]
     run = ~broken & ~signal.suspect & ~np.isnan(signal.value)
     return np.where(run, signal.time, LATER).min(axis=1), broken[:, 0]
+
+
+def surviving_level(limits: Limits, signal: Signal, level: int) -> int:
+    """The level at which one open target stands under changed limits, as if `hold` had passed; 0: none.
+
+    Without a usable sample nothing is known, and the alert stays at the nearest rank that there still is.
+    """
+    finite = np.flatnonzero(np.isfinite(limits.raise_at[0])) + 1
+    if np.isnan(signal.value[0, -1]):
+        return int(max(finite[finite <= level], default=finite[0]))
+    recent = signal.time[0] > signal.time[0, -1] - max(int(limits.hold[0]), 1)
+    highest = np.nanmax(signal.value[0][recent])
+    held = finite[(finite <= level) & (limits.clear_at[0, finite - 1] <= highest)]
+    return int(max(int(confirmed_level(limits, signal)[0]), max(held, default=0)))

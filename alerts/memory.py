@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.model import Quality
+from ingest.model import ObservationBatch, Quality
 
 NEVER = np.iinfo(np.int64).min  # the time of an empty place
 Times = NDArray[np.int64]
@@ -32,6 +32,13 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.series)
+
+    @classmethod
+    def of(cls, batch: ObservationBatch, series: NDArray[np.int64], index: NDArray[np.int64]) -> Rows:
+        """The rows of a batch at `index`, which belong to `series`."""
+        return cls(
+            series, batch.time[index], batch.value[index], batch.quality[index], batch.received_at[index]
+        )
 
     def take(self, rows: NDArray[Any]) -> Rows:
         return Rows(

@@ -76,7 +76,8 @@ class Plan:
 
     `samples`: how many usable rows in a row raise a level; `verified_samples`: how many make it verified.
     `quiet_below`: an observation below it cannot change a target without an alert.
-    `memory` and `rows`: how far back, and how many rows, the signal looks.
+    `memory` and `rows`: how far back, and how many rows, the signal looks. `evidence`: how many rows, at
+    most, a raise is told with.
     """
 
     bands: tuple[Band, ...]
@@ -87,6 +88,7 @@ class Plan:
     quiet_below: float
     memory: int
     rows: int
+    evidence: int
 
 
 class Kind(Protocol):

@@ -29,7 +29,7 @@ from alerts.rules.kind import (
     rows_needed,
 )
 from alerts.rules.quantity import QuantityField
-from alerts.rules.slope import recent_slope
+from alerts.rules.slope import MOST_POINTS, recent_slope
 from ingest.catalog import Duration, Model
 from ingest.model import Quality
 from ingest.yaml_lines import Place, Problem
@@ -74,6 +74,7 @@ class Rate:
             quiet_below=lowest - settings.gate.in_unit(datastream.unit),
             memory=micros(settings.window),
             rows=rows_needed(settings.window, datastream.cadence),
+            evidence=MOST_POINTS,
         )
 
     def accepted(self, settings: Settings) -> frozenset[Quality]:
@@ -83,7 +84,8 @@ class Rate:
         """The slope now, in the datastream's unit per hour; NaN where there is too little to judge by."""
         span, window = micros(settings.span), micros(settings.window)
         slope = recent_slope(windows, usable, window, span, settings.points)
-        return Signal(slope[:, None], windows.time[:, -1:], windows.quality[:, -1:] == Quality.SUSPECT)
+        doubted = (usable & (windows.quality == Quality.SUSPECT)).any(axis=1)
+        return Signal(slope[:, None], windows.time[:, -1:], doubted[:, None])
 
     def lint(
         self, settings: Settings, plans: Sequence[tuple[Target, Plan]], place: Place

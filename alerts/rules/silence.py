@@ -42,7 +42,17 @@ class Silence:
         limit = max(settings.after.cadences * target.datastream.cadence, settings.after.at_least)
         limit = micros(limit) / MICROS
         band = Band(1, settings.level.name, settings.level.severity, limit, limit)
-        return Plan((band,), "s", 0, 1, 1, float("inf"), 0, 1)
+        return Plan(
+            bands=(band,),
+            unit="s",
+            hold=0,
+            samples=1,
+            verified_samples=1,
+            quiet_below=float("inf"),
+            memory=0,
+            rows=1,
+            evidence=1,
+        )
 
     def lint(
         self, settings: Settings, plans: Sequence[tuple[Target, Plan]], place: Place

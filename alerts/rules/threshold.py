@@ -76,6 +76,7 @@ class Threshold:
             # Samples further apart than this do not confirm one another.
             memory=max(MEMORY_BOUND, micros(span)),
             rows=rows_needed(span, cadence),
+            evidence=confirm.samples,
         )
 
     def accepted(self, settings: Settings) -> frozenset[Quality]:

@@ -1,0 +1,346 @@
+"""The evaluation of one batch: what the engine would tell and hold, staged beside its adopted state.
+
+An `Evaluation` lives for one call of `Engine.evaluate`. It copies what it changes (the windows of the series
+it judges, the columns of the rules that move), so that an outcome which is not committed leaves no trace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerts import events
+from alerts.condition import KINDS, Signal, State, step, surviving_level
+from alerts.memory import NEVER, Rows, SeriesMemory, Windows, occurrences
+from alerts.model import Condition, Event, EventKind, Phase
+from alerts.rules.kind import MICROS
+from alerts.rules.table import Columns, RuleTable
+from ingest.model import Moment
+
+Index = NDArray[np.int64]
+
+# Places in the order of telling, before the batch's first row and after its last.
+BEFORE_ROWS, AFTER_ROWS = -1, np.iinfo(np.int64).max
+
+
+@dataclass(slots=True)
+class EngineState:
+    """The adopted state. `revisions`: (rule, pair) of open conditions that were held under another version;
+    `orphans`: open conditions whose rule or target is gone, each with the last event told of it."""
+
+    tables: tuple[RuleTable, ...]
+    memory: SeriesMemory
+    columns: list[Columns]
+    ours: dict[str, Condition] = field(default_factory=dict)
+    revisions: list[tuple[int, int]] = field(default_factory=list)
+    orphans: list[tuple[Condition, Event]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a batch came to: events in the order in which they are told, changed conditions, rules that failed
+    (id, error), and the staged state that `Engine.adopt` takes over."""
+
+    events: tuple[Event, ...]
+    conditions: tuple[Condition, ...]
+    faults: tuple[tuple[str, str], ...]
+    quiet: Rows
+    quiet_occurrence: Index
+    judged: Index
+    windows: Windows
+    columns: dict[int, Columns]
+    ours: dict[str, Condition]
+
+
+class Evaluation:
+    """One batch against the adopted state; call `revise`, `take`, `tick`, then `outcome`."""
+
+    def __init__(self, state: EngineState, moment: Moment, rows: Rows, index: Index) -> None:
+        self._state = state
+        self._moment = moment
+        self._columns: dict[int, Columns] = {}
+        self._touched: set[tuple[int, int]] = set()
+        self._ours: dict[str, Condition] = {}
+        self._ended: list[Condition] = []
+        self._told: list[tuple[int, int, Event]] = []
+        self._faults: list[tuple[str, str]] = []
+        self._split(rows, index, occurrences(rows.series), self._judged(rows))
+
+    def outcome(self) -> Outcome:
+        """What it came to."""
+        conditions = [
+            self._state.tables[rule].condition(self._columns[rule], pair)
+            for rule, pair in sorted(self._touched)
+        ]
+        self._told.sort(key=lambda told: told[:2])  # stable: by row, then by rule
+        return Outcome(
+            events=tuple(event for _, _, event in self._told),
+            conditions=(*self._ended, *conditions, *self._ours.values()),
+            faults=tuple(self._faults),
+            quiet=self._quiet,
+            quiet_occurrence=self._quiet_occurrence,
+            judged=self._series,
+            windows=self._windows,
+            columns=self._columns,
+            ours=self._ours,
+        )
+
+    # -- before the rows: what a changed configuration leaves behind
+
+    def revise(self) -> None:
+        """Judge again what was held under another version of its rule; end what has lost rule or target."""
+        for condition, last in self._state.orphans:
+            event, ended = events.cancel(condition, last, self._moment.now, "rule removed")
+            self._told.append((BEFORE_ROWS, BEFORE_ROWS, event))
+            self._ended.append(ended)
+        for rule, pair in self._state.revisions:
+            self._revise(rule, pair)
+
+    def _revise(self, rule: int, pair: int) -> None:
+        table, columns = self._state.tables[rule], self._staged(rule)
+        self._touched.add((rule, pair))  # its new version is stored in any case
+        if table.kind is None:
+            return
+        window = self._window(int(table.series[pair]))
+        try:
+            signal = table.signal(window)
+        except Exception as error:
+            self._failed(rule, BEFORE_ROWS, error)
+            return
+        before = int(columns.state.level[pair])
+        level = surviving_level(table.limits.take(np.array([pair])), signal, before)
+        if level == before:
+            return
+        kind = EventKind.ESCALATED if level > before else EventKind.LOWERED if level else EventKind.CANCELLED
+        time = int(window.time[0, -1]) if level else self._moment.now
+        columns.state.put(np.array([pair]), _settled(level, time))
+        self._tell(rule, pair, BEFORE_ROWS, kind, before, time, window, signal, "rule changed")
+
+    # -- the rows
+
+    def _judged(self, rows: Rows) -> NDArray[np.bool_]:
+        """Which rows belong to a series that some rule must look at row by row."""
+        memory = self._state.memory
+        loud = _disordered(rows, memory)
+        for table, columns in zip(self._state.tables, self._state.columns, strict=True):
+            pair = table.pair_of[rows.series]
+            active = columns.state.phase[pair] != Phase.INACTIVE
+            if table.kind is not None:
+                active |= rows.value >= table.quiet_below[pair]
+            loud |= active & (pair >= 0)
+        if not loud.any():
+            return loud
+        series = np.zeros(len(memory.newest), np.bool_)
+        series[rows.series[loud]] = True
+        return series[rows.series]
+
+    def _split(self, rows: Rows, index: Index, occurrence: Index, judged: NDArray[np.bool_]) -> None:
+        self._quiet = rows.take(~judged)
+        self._quiet_occurrence = occurrence[~judged]
+        self._rows = rows.take(judged)
+        self._index = index[judged]
+        self._occurrence = occurrence[judged]
+        self._series = np.unique(self._rows.series)
+        self._windows = self._state.memory.gather(self._series)
+
+    def take(self) -> None:
+        """Judge the rows, round by round: no series twice in one round."""
+        order = np.argsort(self._occurrence, kind="stable")
+        ends = np.cumsum(np.bincount(self._occurrence)) if len(order) else np.empty(0, np.int64)
+        start = 0
+        for end in ends:
+            self._round(order[start:end])
+            start = end
+
+    def _round(self, selected: Index) -> None:
+        rows, index = self._rows.take(selected), self._index[selected]
+        at = np.searchsorted(self._series, rows.series)
+        fresh, taken = self._windows.push(at, rows)
+        known = fresh & np.isfinite(rows.value)
+        for rule, table in enumerate(self._state.tables):
+            columns = self._columns.get(rule, self._state.columns[rule])
+            pair = table.pair_of[rows.series]
+            active = columns.state.phase[pair] != Phase.INACTIVE
+            if table.kind is None:
+                heard = taken & active & (pair >= 0)
+                if heard.any():
+                    self._hear(rule, pair[heard], at[heard], index[heard], rows.received[heard])
+                continue
+            active |= rows.value >= table.quiet_below[pair]
+            judged = known & active & (pair >= 0) & table.accepted[rows.quality]
+            if judged.any():
+                self._judge(rule, pair[judged], at[judged], index[judged])
+
+    def _judge(self, rule: int, pair: Index, at: Index, index: Index) -> None:
+        """One usable row, the newest of its window, for each pair."""
+        table = self._state.tables[rule]
+        windows = self._windows.take(at)
+        try:
+            signal = table.signal(windows)
+            known = np.flatnonzero(~np.isnan(signal.value[:, -1]))
+            pair, signal = pair[known], signal.take(known)
+            before = self._staged(rule).state.take(pair)
+            after, told = step(before, table.limits.take(pair), signal)
+        except Exception as error:
+            self._failed(rule, int(index[0]), error)
+            return
+        self._move(rule, pair, before, after)
+        for row in np.flatnonzero(told):
+            kind = KINDS[told[row]]
+            assert kind is not None
+            one = np.array([row])
+            self._tell(
+                rule,
+                int(pair[row]),
+                int(index[known[row]]),
+                kind,
+                int(before.level[row]),
+                int(signal.time[row, -1]),
+                windows.take(known[one]),
+                signal.take(one),
+            )
+
+    # -- time and arrivals, for the kinds that judge silence
+
+    def _hear(self, rule: int, pair: Index, at: Index, index: Index, received: Index) -> None:
+        """An arrival ends a silence; it was as long as from its begin to the arrival."""
+        state, limits = self._staged(rule).state, self._state.tables[rule].limits
+        before = state.take(pair)
+        self._move(rule, pair, before, State.inactive(len(pair)))
+        for row, (target, time) in enumerate(zip(pair.tolist(), received.tolist(), strict=True)):
+            state.since[target] = time
+            silent = (time - int(before.since[row])) / MICROS + float(limits.raise_at[target, 0])
+            self._tell(
+                rule,
+                target,
+                int(index[row]),
+                EventKind.CLEARED,
+                int(before.level[row]),
+                time,
+                self._windows.take(at[row : row + 1]),
+                _one(silent, time),
+            )
+
+    def tick(self) -> None:
+        """Judge silence at the moment's `now`, unless we are blind."""
+        sighted, now = self._moment.sighted_since, self._moment.now
+        if sighted is None:
+            return
+        arrival = self._arrival()
+        for rule, table in enumerate(self._state.tables):
+            if table.kind is not None:
+                continue
+            columns = self._columns.get(rule, self._state.columns[rule])
+            heard = arrival[table.series]
+            begin = np.maximum(heard, sighted)
+            silent = (now - begin) / MICROS
+            late = (heard != NEVER) & (columns.state.level == 0) & (silent >= table.limits.raise_at[:, 0])
+            for pair in np.flatnonzero(late).tolist():
+                limit = round(float(table.limits.raise_at[pair, 0]) * MICROS)
+                self._fall_silent(rule, pair, int(begin[pair]) + limit, float(silent[pair]))
+
+    def _fall_silent(self, rule: int, pair: int, since: int, silent: float) -> None:
+        before = self._staged(rule).state.take(np.array([pair]))
+        self._move(rule, np.array([pair]), before, _settled(1, since))
+        window = self._window(int(self._state.tables[rule].series[pair]))
+        self._tell(rule, pair, AFTER_ROWS, EventKind.RAISED, 0, since, window, _one(silent, since))
+
+    def _arrival(self) -> Index:
+        arrival = self._state.memory.arrival.copy()
+        arrival[self._series] = self._windows.arrival()
+        np.maximum.at(arrival, self._quiet.series, self._quiet.received)
+        return arrival
+
+    # -- staging and telling
+
+    def _staged(self, rule: int) -> Columns:
+        if rule not in self._columns:
+            self._columns[rule] = self._state.columns[rule].copy()
+        return self._columns[rule]
+
+    def _move(self, rule: int, pair: Index, before: State, after: State) -> None:
+        self._staged(rule).state.put(pair, after)
+        self._touched.update((rule, moved) for moved in pair[after.differs(before)].tolist())
+
+    def _window(self, series: int) -> Windows:
+        """One series' window with the batch's rows in it."""
+        at = np.flatnonzero(self._series == series)
+        if len(at):
+            return self._windows.take(at)
+        window = self._state.memory.gather(np.array([series]))
+        for row in np.flatnonzero(self._quiet.series == series):
+            window.push(np.array([0]), self._quiet.take(np.array([row])))
+        return window
+
+    def _tell(
+        self,
+        rule: int,
+        pair: int,
+        index: int,
+        kind: EventKind,
+        previous_level: int,
+        time: int,
+        window: Windows,
+        signal: Signal,
+        reason: str = "",
+    ) -> None:
+        table, columns = self._state.tables[rule], self._staged(rule)
+        target = table.targets[pair].key
+        ordinal = int(columns.ordinal[pair]) + 1
+        columns.ordinal[pair] = ordinal
+        if previous_level == 0:
+            columns.opened_at[pair] = time
+            columns.alert_id[pair] = events.alert_identity(table.rule.id, target, time, ordinal)
+        alert_id = columns.alert_id[pair]
+        assert alert_id is not None
+        decision = events.Decision(
+            kind=kind,
+            previous_level=previous_level,
+            level=int(columns.state.level[pair]),
+            event_time=time,
+            detected_at=self._moment.now,
+            ordinal=ordinal,
+            alert_id=alert_id,
+            reason=reason,
+        )
+        self._told.append((index, rule, events.tell(table, pair, window, signal, decision)))
+        if decision.level == 0:
+            columns.opened_at[pair], columns.alert_id[pair] = NEVER, None
+
+    def _failed(self, rule: int, index: int, error: Exception) -> None:
+        """Leave the rule's targets as they were, and tell of the rule once."""
+        table = self._state.tables[rule]
+        name, reason = table.rule.id, f"{type(error).__name__}: {error}"
+        self._faults.append((name, reason))
+        if name in self._state.ours or name in self._ours:
+            return
+        nature = table.targets[0].station.nature.value
+        event, condition = events.tell_self(name, table.version, nature, self._moment.now, reason)
+        self._told.append((index, rule, event))
+        self._ours[name] = condition
+
+
+def _disordered(rows: Rows, memory: SeriesMemory) -> NDArray[np.bool_]:
+    """Which rows are not newer than the row before them in their series."""
+    order = np.argsort(rows.series, kind="stable")
+    series, time = rows.series[order], rows.time[order]
+    first = np.ones(len(series), np.bool_)
+    first[1:] = series[1:] != series[:-1]
+    before = np.where(first, memory.newest[series], np.roll(time, 1))
+    result = np.empty(len(series), np.bool_)
+    result[order] = time <= before
+    return result
+
+
+def _settled(level: int, time: int) -> State:
+    """One target that stands at a level, or at none, since a time."""
+    state = State.inactive(1)
+    state.level[0], state.since[0] = level, time
+    state.phase[0] = Phase.FIRING if level else Phase.INACTIVE
+    return state
+
+
+def _one(value: float, time: int) -> Signal:
+    return Signal(np.array([[value]]), np.array([[time]]), np.zeros((1, 1), np.bool_))

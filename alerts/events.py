@@ -1,0 +1,187 @@
+"""Told events from the machine's decisions: identities, evidence, and what was observed. Pure.
+
+Called by the engine for the few rows that are told of, one at a time.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from alerts.condition import Limits, Signal, confirmed_level
+from alerts.memory import NEVER, Windows
+from alerts.model import Condition, Event, EventKind, Evidence, Phase, Severity
+from alerts.rules.slope import HOUR, recent_slope
+from alerts.rules.table import RuleTable
+
+NAMESPACE = uuid.UUID(
+    "5f0f5d3e-3f0c-5c0b-9d0a-6b1d2f3e4a57"
+)  # of every id that Huewatch derives; never change
+SELF = "huewatch-self"  # the rule under which Huewatch alerts about itself; no file may use it
+
+SLOPE_WINDOW, SLOPE_SPAN, SLOPE_POINTS = int(HOUR), int(HOUR) // 2, 4  # the slope that an event tells
+CLEARING_EVIDENCE = 8  # rows at most that an end is told with
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the machine decided of one target: the event's kind, levels, times and identity."""
+
+    kind: EventKind
+    previous_level: int
+    level: int
+    event_time: int
+    detected_at: int
+    ordinal: int
+    alert_id: str
+    reason: str = ""
+
+
+def alert_identity(rule: str, target: str, opened_at: int, ordinal: int) -> str:
+    """UUIDv5 of an alert: the rule, its target, and when and as which event it opened."""
+    return str(uuid.uuid5(NAMESPACE, f"alert|{rule}|{target}|{opened_at}|{ordinal}"))
+
+
+def event_identity(rule: str, target: str, kind: EventKind, event_time: int, ordinal: int) -> str:
+    """UUIDv5 of an event: the same decision has the same id, whoever makes it and how often."""
+    return str(uuid.uuid5(NAMESPACE, f"event|{rule}|{target}|{kind.value}|{event_time}|{ordinal}"))
+
+
+def tell(table: RuleTable, pair: int, window: Windows, signal: Signal, decision: Decision) -> Event:
+    """The event of a decision about one target; `window` and `signal` hold its series alone."""
+    target, plan = table.targets[pair], table.plans[pair]
+    level = table.band(pair, decision.level)
+    judged = level or min(plan.bands, key=lambda band: band.rank)  # an end is told by the lowest level
+    severity = level or table.band(pair, decision.previous_level)
+    usable = table.usable(window)[0]
+    newest = int(np.flatnonzero(usable)[-1]) if usable.any() else None
+    value = float(signal.value[0, -1])
+    rises = decision.level > decision.previous_level
+    return Event(
+        event_id=event_identity(
+            table.rule.id, target.key, decision.kind, decision.event_time, decision.ordinal
+        ),
+        alert_id=decision.alert_id,
+        rule=table.rule.id,
+        rule_version=table.rule.versions[pair],
+        rule_kind=table.rule.kind.name,
+        target=target.key,
+        station=target.station.id,
+        kind=decision.kind,
+        level=decision.level,
+        level_name=level.name if level else "",
+        previous_level=decision.previous_level,
+        severity=severity.severity if severity else Severity.UNKNOWN,
+        nature=target.station.nature.value,
+        event_time=decision.event_time,
+        detected_at=decision.detected_at,
+        value=value if np.isfinite(value) else None,
+        unit=plan.unit,
+        threshold=judged.raise_at,
+        observed=None if newest is None else float(window.value[0, newest]),
+        observed_at=None if newest is None else int(window.time[0, newest]),
+        rate_per_hour=_slope(window, usable),
+        verified=not rises or _verified(table, pair, signal, decision.level),
+        evidence=_evidence(window, usable, plan.evidence if rises else CLEARING_EVIDENCE),
+        reason=decision.reason,
+    )
+
+
+def tell_self(rule: str, version: str, nature: str, detected_at: int, reason: str) -> tuple[Event, Condition]:
+    """The alert about a rule that failed, and the condition that keeps it from being told twice."""
+    alert_id = alert_identity(SELF, rule, detected_at, 1)
+    condition = Condition(
+        rule=SELF,
+        target=rule,
+        phase=Phase.FIRING,
+        level=1,
+        since=detected_at,
+        candidate_level=0,
+        candidate_since=None,
+        alert_id=alert_id,
+        opened_at=detected_at,
+        ordinal=1,
+        rule_version=version,
+    )
+    event = Event(
+        event_id=event_identity(SELF, rule, EventKind.RAISED, detected_at, 1),
+        alert_id=alert_id,
+        rule=SELF,
+        rule_version=version,
+        rule_kind="self",
+        target=rule,
+        station="",
+        kind=EventKind.RAISED,
+        level=1,
+        level_name="rule failed",
+        previous_level=0,
+        severity=Severity.UNKNOWN,
+        nature=nature,
+        event_time=detected_at,
+        detected_at=detected_at,
+        value=None,
+        unit="",
+        threshold=None,
+        observed=None,
+        observed_at=None,
+        rate_per_hour=None,
+        verified=True,
+        evidence=(),
+        reason=reason,
+    )
+    return event, condition
+
+
+def cancel(condition: Condition, last: Event, now: int, reason: str) -> tuple[Event, Condition]:
+    """The end of an alert that has lost its rule or its target, from the last event told of it."""
+    ordinal = condition.ordinal + 1
+    event = replace(
+        last,
+        event_id=event_identity(condition.rule, condition.target, EventKind.CANCELLED, now, ordinal),
+        kind=EventKind.CANCELLED,
+        level=0,
+        level_name="",
+        previous_level=condition.level,
+        event_time=now,
+        detected_at=now,
+        evidence=(),
+        reason=reason,
+    )
+    ended = replace(
+        condition,
+        phase=Phase.INACTIVE,
+        level=0,
+        since=now,
+        candidate_level=0,
+        candidate_since=None,
+        alert_id=None,
+        opened_at=None,
+        ordinal=ordinal,
+    )
+    return event, ended
+
+
+def _slope(window: Windows, usable: NDArray[np.bool_]) -> float | None:
+    slope = recent_slope(window, usable[None, :], SLOPE_WINDOW, SLOPE_SPAN, SLOPE_POINTS)[0]
+    return None if np.isnan(slope) else round(float(slope), 6)
+
+
+def _verified(table: RuleTable, pair: int, signal: Signal, level: int) -> bool:
+    """Whether the newest samples that it takes all stand at or above the level, and none is suspect."""
+    limits = table.limits.take(np.array([pair]))
+    samples = np.array([table.plans[pair].verified_samples])
+    trusted = Signal(np.where(signal.suspect, -np.inf, signal.value), signal.time, signal.suspect)
+    asked = Limits(limits.raise_at, limits.clear_at, limits.hold, samples)
+    return bool(confirmed_level(asked, trusted)[0] >= level)
+
+
+def _evidence(window: Windows, usable: NDArray[np.bool_], most: int) -> tuple[Evidence, ...]:
+    rows = np.flatnonzero(usable & (window.time[0] != NEVER))[-most:]
+    return tuple(
+        Evidence(int(window.time[0, row]), float(window.value[0, row]), int(window.quality[0, row]))
+        for row in rows
+    )

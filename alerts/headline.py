@@ -1,0 +1,200 @@
+"""One line for people from one told event, in Vietnamese and English. Pure; called by the feed.
+
+Local time is UTC+7 (Việt Nam has no daylight saving time). The station gives its name, its river and the
+names of its levels; the event says everything else. What was seen long before it was decided says so, and
+whatever is not real begins with "DIỄN TẬP" or "THỬ NGHIỆM". Margins are computed, never copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta, timezone
+
+from alerts.model import Event, EventKind
+from ingest.catalog import Datastream, Station, Text
+from ingest.clock import to_datetime
+
+LOCAL = timezone(timedelta(hours=7))
+OLD = 10 * 60 * 1_000_000  # microseconds from event to decision; beyond it the line says when it was received
+STEADY = 0.005  # a slope below this (per hour, in the series' unit) is neither rising nor falling
+
+Words = tuple[str, str]  # Vietnamese, English
+NOTHING: Words = ("", "")
+
+PREFIX = {
+    "Actual": NOTHING,
+    "Exercise": ("DIỄN TẬP: ", "EXERCISE: "),
+    "Test": ("THỬ NGHIỆM: ", "TEST: "),
+}
+RISES = (EventKind.RAISED, EventKind.ESCALATED)
+
+
+def headline(event: Event, station: Station | None = None) -> Text:
+    """The event in one line; without a station (an alert about ourselves, one left behind) by its target."""
+    say = _SAY.get(event.rule_kind, _threshold)
+    parts = _cancelled(event) if event.kind is EventKind.CANCELLED else say(event, _Place(event, station))
+    said = [part for part in (*parts, _received(event), _doubt(event)) if part != NOTHING]
+    prefix, place = PREFIX[event.nature], _Place(event, station).words
+    vi, en = (f"{prefix[side]}{place[side]}: {', '.join(part[side] for part in said)}" for side in (0, 1))
+    return Text(vi=vi, en=en)
+
+
+def number(value: float, digits: int) -> Words:
+    """A number with a decimal comma in Vietnamese and a point in English; never "-0"."""
+    text = f"{round(value, digits) + 0.0:.{digits}f}"
+    return text.replace(".", ","), text
+
+
+def local_time(micros: int, beside: int | None = None) -> str:
+    """Local time as "07:00 27/10", or "07:00" where it is on the same local day as `beside`."""
+    local = to_datetime(micros).astimezone(LOCAL)
+    same_day = beside is not None and to_datetime(beside).astimezone(LOCAL).date() == local.date()
+    return f"{local:%H:%M}" if same_day else f"{local:%H:%M %d/%m}"
+
+
+def span(seconds: float) -> Words:
+    """A duration in hours and minutes."""
+    hours, minutes = divmod(round(seconds / 60), 60)
+    vi = (f"{hours} giờ" if hours else "", f"{minutes} phút" if minutes or not hours else "")
+    en = (f"{hours} h" if hours else "", f"{minutes} min" if minutes or not hours else "")
+    return " ".join(filter(None, vi)), " ".join(filter(None, en))
+
+
+class _Place:
+    """What the catalogue knows of an event's target."""
+
+    def __init__(self, event: Event, station: Station | None) -> None:
+        datastreams = station.datastreams if station else ()
+        name = event.target.rpartition("/")[2]
+        self.datastream: Datastream | None = next((d for d in datastreams if d.name == name), None)
+        self.unit = self.datastream.unit if self.datastream else event.unit.removesuffix("/h")
+        self.words: Words = (event.target, event.target)
+        if station is not None:
+            river = station.river or Text(vi="", en="")
+            self.words = _named(station.name.vi, river.vi), _named(station.name.en, river.en)
+
+    def level(self, rank: int) -> Words:
+        """The name of a level of the catalogue, or its rank in words."""
+        levels = self.datastream.levels if self.datastream else ()
+        name = next((level.name for level in levels if level.rank == rank), None)
+        return (name, name) if name else (f"cấp {rank}", f"level {rank}")
+
+    def lowest(self, threshold: float | None) -> Words:
+        """The name of the level at a threshold."""
+        levels = self.datastream.levels if self.datastream else ()
+        name = next((level.name for level in levels if level.value == threshold), None)
+        return (name, name) if name else ("mức cảnh báo", "the alert level")
+
+
+def _named(name: str, river: str) -> str:
+    return f"{name} ({river})" if river else name
+
+
+def _threshold(event: Event, place: _Place) -> list[Words]:
+    if event.kind in RISES:
+        return [_observed(event, place), _above(event), _trend(event, place)]
+    left = (
+        place.level(event.previous_level)
+        if event.kind is EventKind.LOWERED
+        else place.lowest(event.threshold)
+    )
+    down = f"XUỐNG DƯỚI {left[0]}", f"DOWN BELOW {left[1]}"
+    still = _above(event) if event.kind is EventKind.LOWERED else NOTHING
+    return [_observed(event, place), down, still, _trend(event, place)]
+
+
+def _rate(event: Event, place: _Place) -> list[Words]:
+    if event.kind is EventKind.CLEARED or event.value is None:
+        return [("không còn lên nhanh", "no longer rising fast"), _observed(event, place)]
+    speed = _per_hour(event.value, place.unit)
+    slower = event.kind is EventKind.LOWERED
+    vi, en = ("lên chậm lại, còn", "rising more slowly,") if slower else ("ĐANG LÊN", "RISING")
+    name = event.level_name
+    return [(f"{vi} {speed[0]} ({name})", f"{en} {speed[1]} ({name})"), _observed(event, place)]
+
+
+def _silence(event: Event, place: _Place) -> list[Words]:
+    long = span(event.value or 0.0)
+    if event.kind is EventKind.CLEARED:
+        back = local_time(event.event_time)
+        return [(f"có tín hiệu lại lúc {back} sau {long[0]}", f"heard again at {back} after {long[1]}")]
+    last = _observed(event, place)
+    silent = f"MẤT TÍN HIỆU đã {long[0]}", f"NO DATA for {long[1]}"
+    return [silent, (f"số liệu cuối {last[0]}", f"last value {last[1]}") if last != NOTHING else NOTHING]
+
+
+def _ourselves(event: Event, place: _Place) -> list[Words]:
+    return [("QUY TẮC BỊ LỖI, không dựa vào quy tắc này", "THE RULE FAILS, do not rely on it")]
+
+
+def _cancelled(event: Event) -> list[Words]:
+    why = {"rule changed": "quy tắc đã thay đổi", "rule removed": "quy tắc đã bỏ"}
+    return [(f"HỦY cảnh báo: {why.get(event.reason, event.reason)}", f"alert CANCELLED: {event.reason}")]
+
+
+_SAY: dict[str, Callable[[Event, _Place], list[Words]]] = {
+    "threshold": _threshold,
+    "rate": _rate,
+    "silence": _silence,
+    "self": _ourselves,
+}
+
+
+def _observed(event: Event, place: _Place) -> Words:
+    """ "3,58 m lúc 07:00 27/10"."""
+    if event.observed is None or event.observed_at is None:
+        return NOTHING
+    value, at = number(event.observed, 2), local_time(event.observed_at)
+    return f"{value[0]} {place.unit} lúc {at}", f"{value[1]} {place.unit} at {at}"
+
+
+def _above(event: Event) -> Words:
+    """ "TRÊN BĐ III 0,08 m", or since when where it is old news."""
+    name = event.level_name
+    if _is_old(event):
+        since = local_time(event.event_time, event.observed_at)
+        return f"TRÊN {name} từ {since}", f"ABOVE {name} since {since}"
+    if event.threshold is None or event.observed is None:
+        return f"TRÊN {name}", f"ABOVE {name}"
+    margin = round(event.observed, 2) - event.threshold
+    if margin < 0:  # held by hysteresis
+        return f"còn giữ {name}", f"still held at {name}"
+    by = number(margin, 2)
+    return f"TRÊN {name} {by[0]} {event.unit}", f"ABOVE {name} by {by[1]} {event.unit}"
+
+
+def _trend(event: Event, place: _Place) -> Words:
+    rate = event.rate_per_hour
+    if rate is None or abs(rate) < STEADY:
+        return NOTHING
+    speed = _per_hour(abs(rate), place.unit)
+    return (
+        (f"đang lên {speed[0]}", f"rising {speed[1]}")
+        if rate > 0
+        else (
+            f"đang xuống {speed[0]}",
+            f"falling {speed[1]}",
+        )
+    )
+
+
+def _per_hour(rate: float, unit: str) -> Words:
+    """A rate as people say it: levels in cm an hour, all else in its own unit."""
+    value = number(rate * 100, 0) if unit == "m" else number(rate, 2)
+    said = "cm" if unit == "m" else unit
+    return f"{value[0]} {said}/giờ", f"{value[1]} {said}/h"
+
+
+def _is_old(event: Event) -> bool:
+    return event.detected_at - event.event_time > OLD
+
+
+def _received(event: Event) -> Words:
+    if event.rule_kind in ("silence", "self") or not _is_old(event):
+        return NOTHING
+    at = local_time(event.detected_at, event.event_time)
+    return f"nhận lúc {at}", f"received at {at}"
+
+
+def _doubt(event: Event) -> Words:
+    return NOTHING if event.verified else ("chưa kiểm chứng", "not verified")

@@ -1,0 +1,178 @@
+"""What a rule does with given values, step by step, and why: the core of `huewatch rule test`. Pure.
+
+Values are written "0.9 1.1 1.2@5min": numbers in the datastream's unit, one cadence apart unless `@` gives
+the time since the value before. A value may carry a flag: `3.6?` is suspect, `3.6!` failed its quality tests.
+A duration alone, "@2h", lets that time pass without a value, so that silence can be judged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from alerts.engine import Engine
+from alerts.model import Condition, Event, EventKind, Phase
+from alerts.rules.book import Rule
+from alerts.rules.kind import MICROS, Plan, Target
+from ingest.catalog import DURATION, SECONDS_PER_UNIT
+from ingest.model import Changes, Moment, ObservationBatch, Quality
+
+STEP = re.compile(rf"(?:([+-]?[0-9]+(?:\.[0-9]+)?)([?!]?))?(?:@({DURATION.pattern}))?")
+FLAG = {"": Quality.PASS, "?": Quality.SUSPECT, "!": Quality.FAIL}
+START = 1_761_523_200 * MICROS  # 2025-10-27T07:00:00+07:00; any time would do
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One written step: a value, or None where only time passes; `after` the step before, microseconds."""
+
+    value: float | None
+    quality: Quality
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step did. Times in microseconds UTC; `why` is one sentence."""
+
+    time: int
+    value: float | None
+    before: Phase
+    after: Phase
+    level: int
+    events: tuple[Event, ...]
+    why: str
+
+
+def parse_values(text: str, cadence: float) -> list[Given]:
+    """The steps of a text, `cadence` seconds apart where it gives no time; `ValueError` names a bad one."""
+    steps = []
+    for word in text.split():
+        match = STEP.fullmatch(word)
+        if match is None or not word:
+            raise ValueError(
+                f"{word!r} is neither a value such as 1.2, 1.2@5min or 1.2?, nor a time such as @2h"
+            )
+        number, flag, _, amount, unit = match.groups()
+        seconds = float(amount) * SECONDS_PER_UNIT[unit] if amount else cadence
+        steps.append(Given(float(number) if number else None, FLAG[flag or ""], round(seconds * MICROS)))
+    return steps
+
+
+def trace(rule: Rule, values: str, target: str | None = None) -> list[Step]:
+    """Play the values to a rule at one of its targets (the first, unless named); one step for each.
+
+    `ValueError` when a value cannot be read, or when the rule does not watch the target.
+    """
+    target_of, plan, version = _chosen(rule, target)
+    alone = replace(rule, plans=((target_of, plan),), versions=(version,))
+    engine = Engine([alone])
+    now, steps = START, []
+    condition: Condition | None = None
+    for place, given in enumerate(parse_values(values, target_of.datastream.cadence)):
+        now += given.after if place else 0
+        batch = _batch(given, now)
+        outcome = engine.evaluate(Changes(batch, Moment(now, tick=given.value is None, sighted_since=START)))
+        engine.adopt(outcome)
+        before = condition
+        condition = outcome.conditions[-1] if outcome.conditions else condition
+        steps.append(_step(given, now, plan, before, condition, outcome.events))
+    return steps
+
+
+def _chosen(rule: Rule, target: str | None) -> tuple[Target, Plan, str]:
+    for (candidate, plan), version in zip(rule.plans, rule.versions, strict=True):
+        if target in (None, candidate.key, candidate.station.id):
+            return replace(candidate, number=0), plan, version
+    raise ValueError(f"the rule {rule.id} does not watch {target or 'anything'}")
+
+
+def _batch(given: Given, now: int) -> ObservationBatch:
+    if given.value is None:
+        return ObservationBatch.empty()
+    return ObservationBatch(
+        np.zeros(1, np.int32),
+        np.array([now]),
+        np.array([given.value]),
+        np.array([given.quality], np.int8),
+        np.array([now]),
+        np.zeros(1, np.int32),
+        np.zeros(1, np.bool_),
+    )
+
+
+def _step(
+    given: Given,
+    now: int,
+    plan: Plan,
+    before: Condition | None,
+    after: Condition | None,
+    told: Sequence[Event],
+) -> Step:
+    return Step(
+        time=now,
+        value=given.value,
+        before=before.phase if before else Phase.INACTIVE,
+        after=after.phase if after else Phase.INACTIVE,
+        level=after.level if after else 0,
+        events=tuple(told),
+        why=_why(given, now, plan, before, after, told),
+    )
+
+
+def _why(
+    given: Given,
+    now: int,
+    plan: Plan,
+    before: Condition | None,
+    after: Condition | None,
+    told: Sequence[Event],
+) -> str:
+    """One sentence on what the step did."""
+    if told:
+        return _why_told(told[-1], plan)
+    if given.value is None:
+        return "Time passes; nothing is late."
+    if given.quality is Quality.FAIL:
+        return "The value failed its quality tests: it neither raises nor ends anything."
+    phase = after.phase if after else Phase.INACTIVE
+    if phase is Phase.INACTIVE:
+        return (
+            "Below every level."
+            if before is None or before.phase is phase
+            else "Below the level again: not confirmed."
+        )
+    assert after is not None
+    return _why_held(after, now, plan)
+
+
+def _why_told(event: Event, plan: Plan) -> str:
+    name, unit = event.level_name, event.unit
+    if event.rule_kind == "silence":
+        return f"{'Silent for' if event.level else 'Heard again after'} {event.value:g} s."
+    if event.kind in (EventKind.RAISED, EventKind.ESCALATED):
+        samples = f"{plan.samples} samples in a row stand" if plan.samples > 1 else "It stands"
+        return f"{samples} at or above {name} ({event.threshold:g} {unit})."
+    held = f"{plan.hold / MICROS / 60:g} min"
+    if event.kind is EventKind.LOWERED:
+        return f"Below the level's clear value for {held}; {name} is still held."
+    return f"Below every level's clear value for {held}."
+
+
+def _why_held(condition: Condition, now: int, plan: Plan) -> str:
+    bands = {band.rank: band for band in plan.bands}
+    if condition.candidate_level:
+        band = bands[condition.candidate_level]
+        reached = f"At or above {band.name} ({band.raise_at:g} {plan.unit})"
+        return f"{reached}: {plan.samples} samples in a row are needed."
+    band = bands[condition.level]
+    if condition.phase is Phase.CLEARING and condition.since is not None:
+        minutes = (now - condition.since) / MICROS / 60
+        return (
+            f"Below {band.clear_at:g} {plan.unit} for {minutes:g} of the {plan.hold / MICROS / 60:g} min "
+            f"that end {band.name}."
+        )
+    return f"{band.name} is held: not below {band.clear_at:g} {plan.unit}."

@@ -1,0 +1,131 @@
+"""One rule over all its targets as columns, and the conditions it holds. Pure; used by the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerts.condition import Limits, Signal, State
+from alerts.memory import NEVER, Windows
+from alerts.model import Condition, Phase
+from alerts.rules.book import Rule
+from alerts.rules.kind import Band, Plan, RowKind, Target
+from ingest.model import Quality
+
+ANY_FLAG = frozenset({Quality.PASS, Quality.NOT_EVALUATED, Quality.SUSPECT})
+
+
+class RuleTable:
+    """The plans of a rule's targets as arrays; a *pair* is a target's place in them.
+
+    `series` is each pair's series, `pair_of` each series' pair (-1 for none).
+    """
+
+    def __init__(self, rule: Rule, series_of: Mapping[int, int]) -> None:
+        self.rule = rule
+        self.kind = rule.kind if isinstance(rule.kind, RowKind) else None
+        self.targets: tuple[Target, ...] = tuple(target for target, _ in rule.plans)
+        self.plans: tuple[Plan, ...] = tuple(plan for _, plan in rule.plans)
+        self.pairs = {target.key: pair for pair, target in enumerate(self.targets)}
+        self.series = np.array([series_of[target.number] for target in self.targets], np.int64)
+        self.pair_of = np.full(len(series_of), -1)
+        self.pair_of[self.series] = np.arange(len(self.series))
+        self.limits = _limits(self.plans)
+        self.quiet_below = np.array([plan.quiet_below for plan in self.plans], np.float64)
+        self.memory = max((plan.memory for plan in self.plans), default=0)
+        accepted = self.kind.accepted(rule.settings) if self.kind else ANY_FLAG
+        self.accepted = np.zeros(max(Quality) + 1, np.bool_)
+        self.accepted[list(accepted)] = True
+
+    @property
+    def version(self) -> str:
+        """The version of the rule as a whole: of its first target, since all share its settings."""
+        return self.rule.versions[0]
+
+    def usable(self, windows: Windows) -> NDArray[np.bool_]:
+        """The rows that may take part: accepted flag, a finite value, within the rule's memory."""
+        known = (windows.time != NEVER) & np.isfinite(windows.value)
+        known &= windows.time >= windows.time[:, -1:] - self.memory
+        return np.asarray(known & self.accepted[windows.quality], np.bool_)
+
+    def signal(self, windows: Windows) -> Signal:
+        """The signal of some series; only of a rule whose kind has one."""
+        assert self.kind is not None
+        return self.kind.signal(self.rule.settings, windows, self.usable(windows))
+
+    def band(self, pair: int, rank: int) -> Band | None:
+        """The level of that rank at a target."""
+        return next((band for band in self.plans[pair].bands if band.rank == rank), None)
+
+    def columns(self) -> Columns:
+        """Conditions of which nothing is known yet."""
+        pairs = len(self.targets)
+        return Columns(
+            State.inactive(pairs), np.full(pairs, NEVER), np.zeros(pairs, np.int64), [None] * pairs
+        )
+
+    def condition(self, columns: Columns, pair: int) -> Condition:
+        """One condition as it is stored."""
+        state = columns.state
+        return Condition(
+            rule=self.rule.id,
+            target=self.targets[pair].key,
+            phase=Phase(int(state.phase[pair])),
+            level=int(state.level[pair]),
+            since=_known(state.since[pair]),
+            candidate_level=int(state.candidate_level[pair]),
+            candidate_since=_known(state.candidate_since[pair]),
+            alert_id=columns.alert_id[pair],
+            opened_at=_known(columns.opened_at[pair]),
+            ordinal=int(columns.ordinal[pair]),
+            rule_version=self.rule.versions[pair],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The conditions of one rule: the machine's state, and the alert that each belongs to."""
+
+    state: State
+    opened_at: NDArray[np.int64]
+    ordinal: NDArray[np.int64]
+    alert_id: list[str | None]
+
+    def copy(self) -> Columns:
+        return Columns(self.state.copy(), self.opened_at.copy(), self.ordinal.copy(), self.alert_id.copy())
+
+    def put(self, pair: int, condition: Condition) -> None:
+        """Take over a stored condition, in place."""
+        state = self.state
+        state.phase[pair] = condition.phase
+        state.level[pair] = condition.level
+        state.since[pair] = _stored(condition.since)
+        state.candidate_level[pair] = condition.candidate_level
+        state.candidate_since[pair] = _stored(condition.candidate_since)
+        self.opened_at[pair] = _stored(condition.opened_at)
+        self.ordinal[pair] = condition.ordinal
+        self.alert_id[pair] = condition.alert_id
+
+
+def _limits(plans: tuple[Plan, ...]) -> Limits:
+    ranks = max((band.rank for plan in plans for band in plan.bands), default=1)
+    raise_at = np.full((len(plans), ranks), np.inf)
+    clear_at = np.full((len(plans), ranks), np.inf)
+    for pair, plan in enumerate(plans):
+        for band in plan.bands:
+            raise_at[pair, band.rank - 1] = band.raise_at
+            clear_at[pair, band.rank - 1] = band.clear_at
+    hold = np.array([plan.hold for plan in plans], np.int64)
+    samples = np.array([plan.samples for plan in plans], np.int64)
+    return Limits(raise_at, clear_at, hold, samples)
+
+
+def _known(time: np.int64) -> int | None:
+    return None if time == NEVER else int(time)
+
+
+def _stored(time: int | None) -> int:
+    return NEVER if time is None else time
