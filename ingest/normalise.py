@@ -126,6 +126,11 @@ class Normaliser:
         """How many topics are resolved and kept; bounded, whatever topics come."""
         return len(self._ways)
 
+    def gateway_of(self, topic: str) -> str:
+        """The catalogue's gateway that a topic names, or the one name of all that it does not know."""
+        way = self._ways.get(topic) or self._resolve(topic)
+        return self._gateway_names[way.gateway]
+
     def intake(self, messages: Sequence[RawMessage], now: int) -> Intake:
         """Decode and normalise messages in their order; `now` (microseconds) is what old is measured from."""
         rows = _Rows()
