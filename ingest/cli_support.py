@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
 
 import typer
 from rich.markup import escape
 
+from ingest.embedded import EmbeddedPostgres
+from ingest.embedded_server import EmbeddedError
 from ingest.lint import report
-from ingest.settings import Loaded, Settings, load_settings
+from ingest.settings import Loaded, Settings, load_settings, require_services
 from ingest.store.connection import Connection, connect
 from ingest.store.errors import StoreError
 from ingest.yaml_lines import ConfigError, Problem
@@ -32,15 +37,36 @@ def settings_of(context: typer.Context) -> Settings:
     return (context.find_object(Loaded) or load_settings()).settings
 
 
+def config_folder(settings: Settings) -> Path | Traversable:
+    """The configuration in force: the folder that the settings name, or the one shipped with the program."""
+    return settings.config_dir or files("huewatch_config")
+
+
 @contextmanager
 def database(settings: Settings) -> Iterator[Connection]:
-    """A connection to the configured database. Raises `ConfigError` without one, and `StoreError`s."""
-    if settings.database_url is None:
-        message, remedy = "HUEWATCH_DATABASE_URL is not set.", "Set it, or name a TOML file by --settings."
-        raise ConfigError([Problem("environment", None, message, remedy)])
-    url = settings.database_url.get_secret_value()
-    with closing(connect(url, application_name="huewatch-cli")) as connection:
+    """A connection to the configured database, or to the running one of `--embedded DIR`.
+
+    Raises `ConfigError` when neither is named, and `StoreError`s.
+    """
+    with closing(connect(_database_url(settings), application_name="huewatch-cli")) as connection:
         yield connection
+
+
+def _database_url(settings: Settings) -> str:
+    if settings.embedded is not None:
+        require_services(settings)  # never a city's database beside one of our own
+        try:
+            return EmbeddedPostgres(settings.embedded / "postgres").url
+        except (OSError, EmbeddedError) as error:
+            remedy = f"Start `huewatch --embedded {settings.embedded} run` first; it owns the servers."
+            raise ConfigError(
+                [Problem("--embedded", None, f"Nothing runs there: {error}.", remedy)]
+            ) from None
+    if settings.database_url is None:
+        message = "HUEWATCH_DATABASE_URL is not set."
+        remedy = "Set it, name a TOML file by --settings, or give `--embedded DIR`."
+        raise ConfigError([Problem("environment", None, message, remedy)])
+    return settings.database_url.get_secret_value()
 
 
 def printable(text: str) -> str:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
+from msgspec import structs
 
 from ingest import metrics
 from ingest.clock import Clock, LogicalNow
@@ -104,6 +105,7 @@ class Pipeline:
         self._worker = worker
         self._jitter = jitter
         self._logical_now = logical_now
+        self._step: list[RawMessage] = []  # logical time: messages since the last tick
         self._stopping = asyncio.Event()
         self._sinks_current = True
         self._ticked = clock.monotonic()
@@ -147,18 +149,21 @@ class Pipeline:
                     task.cancel()
 
     def _prepare(self, messages: Sequence[RawMessage]) -> list[Work]:
-        """Normalise; in logical time every tick ends a group, so that time passes in the order of arrival."""
+        """Normalise; in logical time a step's messages wait for the tick that says when they came."""
         if self._logical_now is None:
             return [self._work(messages, None)]
         works: list[Work] = []
-        start = 0
-        for index, message in enumerate(messages):
+        for message in messages:
+            self._step.append(message)
             tick_at = tick_of(message)
             if tick_at is not None:
-                works.append(self._work(messages[start : index + 1], tick_at))
-                start = index + 1
-        if start < len(messages) or not messages:
-            works.append(self._work(messages[start:], None))
+                self._logical_now.advance_to(tick_at)
+                step = [structs.replace(m, received_at=self._clock.now()) for m in self._step]
+                works.append(self._work(step, tick_at))
+                self._step = []
+        if all(is_marker(message.topic) for message in self._step):
+            works.append(self._work(self._step, None))
+            self._step = []
         return works
 
     def _work(self, messages: Sequence[RawMessage], tick_at: int | None) -> Work:
@@ -181,8 +186,6 @@ class Pipeline:
         started = self._clock.monotonic()
         if not self._subscriber.connected:
             self.sight.lose("no connection to the broker")
-        if self._logical_now is not None and work.tick_at is not None:
-            self._logical_now.advance_to(work.tick_at)
         await self._commit(work.intake, self._tick_due(work))
         self._subscriber.acknowledge(work.intake.messages)
         if work.marker_epoch is not None and self._subscriber.marker_seen(work.marker_epoch):

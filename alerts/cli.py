@@ -1,0 +1,143 @@
+"""The commands of the alert side: `alerts list`, `rule test`.
+
+`register` mounts them on the front door's app. They read the database and the configuration; nothing here
+changes an alert.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from alerts import store
+from alerts.headline import headline, local_time
+from alerts.model import NumberedEvent
+from alerts.rule_test import Step, trace
+from alerts.rules.book import Rule, parse_rules
+from ingest.catalog import Catalogue, load_catalogue
+from ingest.cli_support import config_folder, database, printable, problems_reported, settings_of
+from ingest.lint import report
+
+alerts_app = typer.Typer(no_args_is_help=True, help="What has been told.")
+rule_app = typer.Typer(no_args_is_help=True, help="Rules, before they are in force.")
+STYLES = {"Extreme": "bold magenta", "Severe": "bold red", "Moderate": "yellow", "Minor": "cyan"}
+
+
+def register(app: typer.Typer) -> None:
+    """Mount every command of the alert side."""
+    app.add_typer(alerts_app, name="alerts")
+    app.add_typer(rule_app, name="rule")
+
+
+@alerts_app.command("list")
+def alerts_list(
+    context: typer.Context,
+    history: Annotated[
+        bool, typer.Option("--history", help="Every told event, newest first, not only open alerts.")
+    ] = False,
+    station: Annotated[str | None, typer.Option(help="Only this station.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines, for programs.")] = False,
+) -> None:
+    """The open alerts, worst first; with --history every event ever told.
+
+    Example: huewatch alerts list --history --station HUE-WL-KIMLONG
+    """
+    with problems_reported():
+        settings = settings_of(context)
+        catalogue = load_catalogue(config_folder(settings) / "catalog", settings.nature)
+        with database(settings) as connection:
+            if history:
+                events = store.newest_events(connection, limit, station=station)
+            else:
+                opened = [alert.newest for alert in store.open_alerts(connection)]
+                events = [one for one in opened if station in (None, one.event.station)][:limit]
+    if as_json:
+        for one in events:
+            typer.echo(json.dumps({"seq": one.seq} | msgspec.to_builtins(one.event), ensure_ascii=False))
+        return
+    Console().print(_table(events, catalogue, "Told events" if history else "Open alerts"))
+    typer.echo(f"{len(events)} {'events' if history else 'open alerts'}.")
+
+
+def _table(events: list[NumberedEvent], catalogue: Catalogue, title: str) -> Table:
+    stations = {station.id: station for station in catalogue.stations}
+    table = Table("seq", "time (UTC+7)", "event", "severity", "headline", "rule", title=title)
+    for one in events:
+        event = one.event
+        said = headline(event, stations.get(event.station))
+        style = STYLES.get(event.severity.value, "") if event.level else "dim"
+        table.add_row(
+            str(one.seq),
+            local_time(event.event_time),
+            event.kind.value,
+            event.severity.value if event.level else "",
+            f"{printable(said.vi)}\n[dim]{printable(said.en)}[/dim]",
+            printable(event.rule),
+            style=style,
+        )
+    return table
+
+
+@rule_app.command("test")
+def rule_test(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A rule file (YAML).")],
+    values: Annotated[
+        str,
+        typer.Option(help="Values one cadence apart, or @time; 3.6? is suspect, 3.6! failed, @2h silence."),
+    ],
+    rule: Annotated[str | None, typer.Option(help="Which rule of the file; the first unless named.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Which station or datastream; the first unless named.")
+    ] = None,
+) -> None:
+    """Play values to a rule and print each change of state and why. Touches no database and no broker.
+
+    Example: huewatch rule test config/rules/rivers.yaml --values '0.9 1.1 1.2@5min'
+    """
+    with problems_reported():
+        settings = settings_of(context)
+        catalogue = load_catalogue(config_folder(settings) / "catalog", settings.nature)
+    rules, problems = parse_rules(file.read_text(encoding="utf-8"), str(file), catalogue)
+    if code := report(problems):
+        raise typer.Exit(code)
+    try:
+        chosen = _chosen(rules, rule, file)
+        steps = trace(chosen, values, target)
+    except ValueError as error:
+        typer.echo(f"{error}.", err=True)
+        raise typer.Exit(1) from None
+    watched = target or chosen.plans[0][0].key
+    Console().print(_steps_table(steps, f"{chosen.id} on {watched}"))
+
+
+def _chosen(rules: list[Rule], wanted: str | None, file: Path) -> Rule:
+    for rule in rules:
+        if wanted in (None, rule.id):
+            return rule
+    raise ValueError(f"{file} has no rule {wanted or 'at all'}")
+
+
+def _steps_table(steps: list[Step], title: str) -> Table:
+    table = Table("time (UTC+7)", "value", "state", "told", "why", title=printable(title))
+    for step in steps:
+        changed = step.before is not step.after
+        state = (
+            f"{step.before.name.lower()} → {step.after.name.lower()}" if changed else step.after.name.lower()
+        )
+        table.add_row(
+            local_time(step.time),
+            "" if step.value is None else f"{step.value:g}",
+            state,
+            ", ".join(f"{event.kind.value} {event.level_name}".strip() for event in step.events),
+            printable(step.why),
+            style="bold" if step.events else "",
+        )
+    return table

@@ -1,0 +1,177 @@
+"""The front door: wiring and command groups, nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import closing
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Annotated, Any
+
+import simulators.cli
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import alerts.cli
+import ingest.cli
+from alerts.engine import Engine
+from alerts.rules.book import load_rules, read_rules
+from alerts.sink import AlertSink
+from ingest.catalog import Catalogue, load_catalogue, read_catalogue
+from ingest.cli_support import config_folder, printable, problems_reported, settings_of
+from ingest.lint import report
+from ingest.logs import log_as_json
+from ingest.model import Nature, Sink
+from ingest.service import MakeSinks, Place, serve
+from ingest.services import services_of
+from ingest.settings import Loaded, Settings, in_force, load_settings
+from ingest.store.connection import connect
+from ingest.store.migrate import migrate
+
+MIGRATIONS: tuple[tuple[str, Traversable], ...] = (
+    ("ingest", files("ingest.store") / "migrations"),
+    ("alerts", files("alerts") / "migrations"),
+)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Takes a city's sensor readings over MQTT, keeps them, and warns of floods and bad air.",
+)
+ingest.cli.register(app, MIGRATIONS)
+alerts.cli.register(app)
+simulators.cli.register(app)
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Folder of catalogue and rules instead of the shipped one.")
+]
+EmbeddedOption = Annotated[
+    Path | None, typer.Option(help="Keep a database and a broker of our own in this folder. No city's.")
+]
+
+
+@app.callback()
+def load(
+    context: typer.Context,
+    settings: Annotated[
+        Path | None, typer.Option(help="TOML file of settings; environment and flags go before it.")
+    ] = None,
+    config: ConfigOption = None,
+    embedded: EmbeddedOption = None,
+    nature: Annotated[
+        Nature | None, typer.Option(help="What everything here is: a city's, or an exercise's.")
+    ] = None,
+) -> None:
+    """Load the settings that every command works with: defaults < file < environment < flags."""
+    with problems_reported():
+        flags: Mapping[str, Any] = {"config_dir": config, "embedded": embedded, "nature": nature}
+        context.obj = load_settings(flags, settings)
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    logical_time: Annotated[bool, typer.Option(hidden=True, help="Only for `demo`.")] = False,
+) -> None:
+    """Receive, store and decide: ingest and the alert engine, one process per partition.
+
+    Needs HUEWATCH_DATABASE_URL and HUEWATCH_BROKER_HOST, or `huewatch --embedded DIR run`.
+    """
+    log_as_json()
+    with problems_reported():
+        settings = settings_of(context)
+        catalogue, make_sinks = _configured(settings)
+        nature = settings.nature or Nature.ACTUAL
+        if logical_time and nature is not Nature.EXERCISE:
+            raise typer.BadParameter("time is told by ticks only in an exercise: give --nature Exercise")
+        with services_of(settings, "ingest", settings.client_id, own=True) as services:
+            if settings.embedded is not None:
+                _migrate(services.database_url, nature)
+            place = Place(services.database_url, services.broker, nature, logical_time)
+            asyncio.run(serve(settings, place, catalogue, MIGRATIONS, make_sinks))
+
+
+@app.command()
+def feed(
+    context: typer.Context,
+    port: Annotated[int | None, typer.Option(help="Port of page and API instead of the settings'.")] = None,
+) -> None:
+    """Tell people and systems: the page, HTTP, SSE, and alerts over MQTT.
+
+    Example: huewatch --embedded ./data feed    (beside: huewatch --embedded ./data run)
+    """
+    from alerts.api.serve import serve_feed  # the web framework is half of the start-up time of a command
+
+    log_as_json()
+    with problems_reported():
+        settings = settings_of(context)
+        catalogue = load_catalogue(config_folder(settings) / "catalog", settings.nature)
+        nature = settings.nature or Nature.ACTUAL
+        with services_of(settings, "feed", f"huewatch-feed-{settings.partition}", own=False) as services:
+            asyncio.run(
+                serve_feed(
+                    services.database_url,
+                    services.broker,
+                    catalogue,
+                    nature,
+                    settings.feed_host,
+                    port or settings.feed_port,
+                    settings.metrics_host,
+                    settings.feed_metrics_port,
+                )
+            )
+
+
+@app.command()
+def check(context: typer.Context) -> None:
+    """Lint catalogue and rules, with file, line and remedy, and print the settings in force.
+
+    Example: huewatch --config my-city check
+    """
+    loaded = context.find_object(Loaded)
+    assert loaded is not None  # the callback has loaded them
+    _print_settings(loaded)
+    folder = config_folder(loaded.settings)
+    catalogue, problems = read_catalogue(folder / "catalog", loaded.settings.nature)
+    rules, faults = read_rules(folder / "rules", catalogue)
+    code = report([*problems, *faults])
+    if not code:
+        streams = sum(len(station.datastreams) for station in catalogue.stations)
+        typer.echo(f"OK: {len(catalogue.stations)} stations, {streams} datastreams, {len(rules)} rules.")
+    raise typer.Exit(code)
+
+
+def _print_settings(loaded: Loaded) -> None:
+    table = Table("setting", "value", "from", title="Settings in force")
+    for name, value, origin in in_force(loaded):
+        table.add_row(name, printable(value), printable(origin))
+    Console().print(table)
+
+
+def _configured(settings: Settings) -> tuple[Catalogue, MakeSinks]:
+    folder = config_folder(settings)
+    catalogue = load_catalogue(folder / "catalog", settings.nature)
+    rules = load_rules(folder / "rules", catalogue)
+
+    def make_sinks(ids: Mapping[str, int]) -> list[Sink]:
+        return [AlertSink(Engine([rule.numbered(ids) for rule in rules]))]
+
+    return catalogue, make_sinks
+
+
+def _migrate(database_url: str, nature: Nature) -> None:
+    with closing(connect(database_url, application_name="huewatch-migrate")) as connection:
+        migrate(connection, MIGRATIONS, nature)
+
+
+def main() -> None:
+    """Entry point of the command `huewatch`."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

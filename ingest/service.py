@@ -1,0 +1,207 @@
+"""The ingest process: its parts put together, started, watched and stopped.
+
+Promises: starts also while the database or the broker is away and waits for them; refuses (`Fatal`,
+`PartitionHeld`, `Refused`) what only a person can mend; on SIGTERM or SIGINT finishes the commit under way,
+acknowledges it and says goodbye, so that nothing is delivered again. Called by `huewatch run`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+
+from ingest import metrics
+from ingest.catalog import Catalogue
+from ingest.clock import MICROS_PER_SECOND, Clock, LogicalNow, system_clock
+from ingest.health import serve_health
+from ingest.model import Nature, Sink
+from ingest.mqtt import BrokerSettings, Subscriber
+from ingest.normalise import Limits, Normaliser
+from ingest.pipeline import Pipeline
+from ingest.settings import Settings
+from ingest.store.connection import connect
+from ingest.store.datastreams import register
+from ingest.store.errors import Fatal, Transient
+from ingest.store.migrate import check_durability, database_kind, pending
+from ingest.store.read import nature_mark
+from ingest.store.write import Writer
+from ingest.topics import TICK_TOPIC
+
+log = logging.getLogger("huewatch.service")
+
+START_RETRY_SECONDS = 1.0
+READY_COMMIT_SECONDS = 10.0  # ticks commit every second; ten missing ones are no hiccup
+SAMPLE_SECONDS = 1.0
+
+Packages = Sequence[tuple[str, Traversable]]
+MakeSinks = Callable[[Mapping[str, int]], Sequence[Sink]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the service works: database, broker, what the database is for, and whose time counts."""
+
+    database_url: str
+    broker: BrokerSettings
+    nature: Nature
+    logical_time: bool  # the demo's ticks tell the time
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    writer: Writer
+    ids: Mapping[str, int]
+    sinks: Sequence[Sink]
+    lossy: Sequence[str]  # the database's switches that can lose a commit
+
+
+async def serve(
+    settings: Settings, place: Place, catalogue: Catalogue, packages: Packages, make_sinks: MakeSinks
+) -> None:
+    """Run until told to stop. `make_sinks` gets the number of every datastream."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with ThreadPoolExecutor(1, "database") as worker:
+        opened = await _open_patiently(
+            worker, stop, lambda: _open(settings, place, catalogue, packages, make_sinks)
+        )
+        if opened is None:
+            return
+        try:
+            await _serve_opened(settings, place, catalogue, opened, worker, stop)
+        finally:
+            await asyncio.get_running_loop().run_in_executor(worker, opened.writer.close)
+
+
+async def _open_patiently(
+    worker: ThreadPoolExecutor, stop: asyncio.Event, open_store: Callable[[], _Opened]
+) -> _Opened | None:
+    """Wait for a database that is away; None when told to stop meanwhile."""
+    told = False
+    while not stop.is_set():
+        try:
+            return await asyncio.get_running_loop().run_in_executor(worker, open_store)
+        except Transient as failure:
+            if not told:
+                log.warning("waiting for the database", extra={"why": str(failure)})
+            told = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), START_RETRY_SECONDS)
+    return None
+
+
+def _open(
+    settings: Settings, place: Place, catalogue: Catalogue, packages: Packages, make_sinks: MakeSinks
+) -> _Opened:
+    with contextlib.closing(connect(place.database_url, application_name="huewatch-start")) as connection:
+        if missing := pending(connection, packages):
+            raise Fatal(f"the database lacks {', '.join(missing)}: run `huewatch migrate`")
+        marked = nature_mark(connection)
+        if marked is not place.nature:
+            raise Fatal(f"the database is for {marked}, this service was started for {place.nature}")
+        lossy = check_durability(connection)
+        kind = database_kind(connection)
+        ids = register(connection, [key for key, _, _ in catalogue.datastreams()], place.nature)
+    metrics.DATABASE.info({"kind": str(kind)})
+    for name in lossy:
+        log.error("the database can lose commits", extra={"switched_off": name})
+    owner = f"{socket.gethostname()}/{os.getpid()}"
+    writer = Writer(place.database_url, settings.partition, owner, settings.receive_maximum)
+    claim = writer.claim()
+    sinks = make_sinks(ids)
+    writer.rebuild(sinks)
+    log.info("partition claimed", extra={"epoch": claim.epoch, "database": str(kind), "owner": owner})
+    return _Opened(writer, ids, sinks, lossy)
+
+
+async def _serve_opened(
+    settings: Settings,
+    place: Place,
+    catalogue: Catalogue,
+    opened: _Opened,
+    worker: ThreadPoolExecutor,
+    stop: asyncio.Event,
+) -> None:
+    real = system_clock()
+    logical = LogicalNow(0) if place.logical_time else None
+    clock = real if logical is None else Clock(logical, real.monotonic, real.sleep)
+    limits = Limits(
+        max_age=int(settings.max_age_days * 86_400 * MICROS_PER_SECOND),
+        max_skew=int(settings.max_skew * MICROS_PER_SECOND),
+    )
+    normaliser = Normaliser(catalogue, opened.ids, place.nature, limits)
+    filters = [route.filter for route in catalogue.routes]
+    if place.logical_time:
+        filters.append(TICK_TOPIC)
+    jitter = random.Random(time.monotonic_ns())
+    subscriber = Subscriber(place.broker, filters, clock, jitter, gateway_of=normaliser.gateway_of)
+    pipeline = Pipeline(
+        subscriber, normaliser, opened.writer, opened.sinks, clock, worker, jitter, logical_now=logical
+    )
+    lossy = () if settings.accept_data_loss else opened.lossy
+    health = serve_health(
+        settings.metrics_host,
+        settings.metrics_port,
+        lambda: readiness(pipeline, subscriber, lossy, clock.monotonic()),
+    )
+    try:
+        await _until_stopped(subscriber, pipeline, stop)
+    finally:
+        await asyncio.to_thread(health.shutdown)
+        health.server_close()
+
+
+async def _until_stopped(subscriber: Subscriber, pipeline: Pipeline, stop: asyncio.Event) -> None:
+    """Whatever ends first ends all: the word to stop, or a failure that is then raised."""
+    receiving = asyncio.create_task(subscriber.run(), name="receive")
+    committing = asyncio.create_task(pipeline.run(), name="pipeline")
+    sampling = asyncio.create_task(_sample(subscriber), name="sample")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    await asyncio.wait({receiving, committing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    pipeline.stop()
+    try:
+        await committing
+    finally:
+        await subscriber.stop()
+        sampling.cancel()
+        stopping.cancel()
+        await receiving
+
+
+async def _sample(subscriber: Subscriber) -> None:
+    """Show what only the subscriber knows."""
+    while True:
+        statistics = subscriber.statistics()
+        metrics.CONNECTED.set(subscriber.connected)
+        metrics.RECONNECTS.set(statistics.connections)
+        metrics.IN_FLIGHT.set(statistics.in_flight)
+        for gateway, dropped in statistics.dropped_qos0.items():
+            metrics.DROPPED_QOS0.labels(gateway).set(dropped)
+        await asyncio.sleep(SAMPLE_SECONDS)
+
+
+def readiness(
+    pipeline: Pipeline, subscriber: Subscriber, lossy: Sequence[str], now: float
+) -> tuple[bool, dict[str, object]]:
+    """Whether readings go all the way: connected, committing, seeing, nothing of the promise switched off."""
+    committed = pipeline.committed_monotonic
+    age = None if committed is None else now - committed
+    reasons = [f"{name} is off: committed readings can be lost" for name in lossy]
+    if not subscriber.connected:
+        reasons.append("no connection to the broker")
+    if age is None or age > READY_COMMIT_SECONDS:
+        reasons.append("no recent commit")
+    if pipeline.sight.since is None:
+        reasons.append(f"blind: {pipeline.sight.reason}")
+    return not reasons, {"ready": not reasons, "reasons": reasons, "commit_age_s": age}

@@ -1,0 +1,95 @@
+"""Database and broker for a command: the city's, as the settings name them, or our own in a kept folder.
+
+`run --embedded DIR` owns the servers of the folder: it starts and stops them. Other commands only join them.
+Nothing here falls back: a missing name is an error, never a throw-away store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.embedded import EmbeddedBroker, EmbeddedPostgres
+from ingest.embedded_server import EmbeddedError
+from ingest.mqtt import BrokerSettings, tls_context
+from ingest.settings import Settings, require_services
+from ingest.store.connection import connect
+from ingest.store.errors import StoreError
+from ingest.yaml_lines import ConfigError, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Where the data go and where the messages come from."""
+
+    database_url: str
+    broker: BrokerSettings
+
+
+@contextmanager
+def services_of(settings: Settings, account: str, client_id: str, *, own: bool) -> Iterator[Services]:
+    """Both services; `own` starts embedded ones. `account` is our user at an embedded broker.
+
+    Raises `ConfigError` when the settings name none, or when the embedded ones cannot start or be joined.
+    """
+    require_services(settings)
+    if settings.embedded is None:
+        assert settings.database_url is not None  # require_services has looked
+        yield Services(settings.database_url.get_secret_value(), _broker(settings, client_id))
+        return
+    with ExitStack() as stack:
+        try:
+            postgres = EmbeddedPostgres(settings.embedded / "postgres")
+            broker = EmbeddedBroker(settings.embedded / "mosquitto")
+            if own:
+                stack.enter_context(postgres)
+                stack.enter_context(broker)
+            else:
+                _must_answer(postgres, settings.embedded)
+        except EmbeddedError as error:
+            problem = Problem("--embedded", None, str(error), "Mend it, or name services of your own.")
+            raise ConfigError([problem]) from None
+        yield Services(postgres.url, _embedded_broker(settings, broker, account, client_id))
+
+
+def _broker(settings: Settings, client_id: str) -> BrokerSettings:
+    assert settings.broker_host is not None  # require_services has looked
+    password = settings.broker_password
+    tls = None
+    if settings.broker_ca_file is not None or settings.broker_cert_file is not None:
+        tls = tls_context(settings.broker_ca_file, settings.broker_cert_file, settings.broker_key_file)
+    return BrokerSettings(
+        settings.broker_host,
+        settings.broker_port,
+        client_id,
+        settings.broker_username,
+        None if password is None else password.get_secret_value(),
+        tls,
+        settings.keepalive,
+        settings.receive_maximum,
+    )
+
+
+def _embedded_broker(
+    settings: Settings, broker: EmbeddedBroker, account: str, client_id: str
+) -> BrokerSettings:
+    return BrokerSettings(
+        "127.0.0.1",
+        broker.port,
+        client_id,
+        account,
+        broker.accounts[account],
+        keepalive=settings.keepalive,
+        receive_maximum=settings.receive_maximum,
+    )
+
+
+def _must_answer(postgres: EmbeddedPostgres, folder: Path) -> None:
+    try:
+        connect(postgres.url, application_name="huewatch-join").close()
+    except (StoreError, OSError) as error:
+        message = f"{folder} has no running database to join ({error})."
+        remedy = f"Start `huewatch run --embedded {folder}` first; it owns the servers."
+        raise ConfigError([Problem("--embedded", None, message, remedy)]) from None
