@@ -7,6 +7,7 @@ that people edit is never rewritten. Called by the command line.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -185,7 +186,10 @@ def parse_levels(text: str) -> tuple[Level, ...]:
         name, equals, value = part.rpartition("=")
         if not equals or not name.strip():
             raise ValueError(f"{part!r} is not NAME=VALUE, such as BĐ I=1.0")
-        levels.append(Level(name=name.strip(), value=float(value)))
+        height = float(value)
+        if not math.isfinite(height):
+            raise ValueError(f"{part!r} has no finite value")
+        levels.append(Level(name=name.strip(), value=height))
     return tuple(levels)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from pydantic import ValidationError
 
 from ingest.catalog import Level
 from ingest.cli_support import problems_reported, settings_of
@@ -45,13 +44,12 @@ def config_init(folder: Annotated[Path, typer.Argument(help="New folder, e.g. my
     with problems_reported():
         written = copy_shipped_config(folder)
     typer.echo(f"Wrote {len(written)} files to {folder}.")
-    typer.echo(f"Next: huewatch station new --config {folder}, or huewatch check --config {folder}")
+    typer.echo(f"Next: huewatch --config {folder} station new, or huewatch --config {folder} check")
 
 
 @station_app.command("new")
 def station_new(
     context: typer.Context,
-    config: Annotated[Path | None, typer.Option(help="Your configuration folder.")] = None,
     station_id: Annotated[Text, typer.Option("--id", help="Station id, e.g. HUE-FL-MINE.")] = None,
     name_vi: Annotated[Text, typer.Option(help="Vietnamese name.")] = None,
     name_en: Annotated[Text, typer.Option(help="English name.")] = None,
@@ -70,13 +68,13 @@ def station_new(
 
     Without a terminal it asks nothing: defaults hold, and what has none must be a flag.
 
-    Example: huewatch station new --config my-city --id HUE-FL-MINE --kind street --sensor huewatch-json
+    Example: huewatch --config my-city station new --id HUE-FL-MINE --kind street --sensor huewatch-json
     """
     with problems_reported():
-        folder = config or settings_of(context).config_dir
+        folder = settings_of(context).config_dir
         if folder is None:
             message = "The shipped configuration cannot be changed."
-            remedy = "Copy it by `huewatch config init DIR`, then give `--config DIR`."
+            remedy = "Copy it by `huewatch config init DIR`, then `huewatch --config DIR station new`."
             raise ConfigError([Problem("--config", None, message, remedy)])
         identifier = ask(station_id, "id", "Station id", None)
         vi = ask(name_vi, "name-vi", "Vietnamese name", identifier)
@@ -103,7 +101,7 @@ def station_new(
     report(warnings)
     typer.echo(f"Wrote {path}:\n\n{text}")
     typer.echo(
-        f"Next: huewatch check --config {folder}; once `run` uses it: huewatch publish-test {identifier} 0.25"
+        f"Next: huewatch --config {folder} check; once `run` uses it: huewatch publish-test {identifier} 0.25"
     )
 
 
@@ -139,6 +137,5 @@ def _usual_levels(kind: str) -> str:
 def _levels(text: str) -> tuple[Level, ...]:
     try:
         return parse_levels(text)
-    except (ValueError, ValidationError) as error:
-        message = f"{str(error).splitlines()[0]}."
-        raise ConfigError([Problem("--levels", None, message, 'Write "BĐ I=1.0, BĐ II=2.0".')]) from None
+    except ValueError as error:
+        raise ConfigError([Problem("--levels", None, f"{error}.", 'Write "BĐ I=1.0, BĐ II=2.0".')]) from None
