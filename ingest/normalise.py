@@ -19,19 +19,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.catalog import Catalogue, Datastream, Route
+from ingest.catalog import Catalogue
 from ingest.clock import MICROS_PER_SECOND
-from ingest.codecs import Address, Codec, Decoded, NoReadings, Undecodable, codecs
+from ingest.codecs import Decoded, NoReadings, Undecodable
 from ingest.codecs.base import quoted
 from ingest.model import Fate, Intake, Nature, ObservationBatch, RawMessage, Reading, Reject, RejectReason
+from ingest.routing import OWN, UNKNOWN_GATEWAY, Router, Way
 from ingest.series import Channel, SeriesTable
-from ingest.topics import TICK_TOPIC, find_route, is_identifier, is_marker, tick_at, tick_of
+from ingest.topics import is_marker, tick_of
 
 __all__ = ["OWN", "UNKNOWN_GATEWAY", "Limits", "Normaliser", "is_marker", "tick_of"]
-
-UNKNOWN_GATEWAY = "(unknown)"  # the one name of all gateways that the catalogue does not know
-OWN = "(huewatch)"  # who our own markers and ticks are from
-_UNKNOWN_NUMBER, _OWN_NUMBER = 0, 1  # their places in `Intake.gateway_names`
 
 _TIMELESS = -(2**63)  # stands for the time of arrival until the columns are made
 _UNLISTED = Channel(-1, Nature.ACTUAL, {}, frozenset())  # a channel that the catalogue does not have
@@ -51,28 +48,6 @@ class Limits:
     max_age: int = 45 * _DAY
     max_skew: int = 5 * _MINUTE
     max_payload: int = 256 * 1024
-
-
-def _decode_own(address: Address, payload: bytes) -> Decoded:
-    topic = "/".join(address.levels)
-    if topic == TICK_TOPIC and tick_at(payload) is None:
-        raise Undecodable(RejectReason.UNDECODABLE, "not a tick")
-    raise NoReadings(topic)
-
-
-_OWN_CODEC = Codec("huewatch-own", 1, _decode_own, frozenset(), "")
-_NO_CODEC = Codec("", 0, _decode_own, frozenset(), "")  # stands where a topic has no route
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """Where the messages of one topic go. With a `refusal` they go to quarantine undecoded."""
-
-    gateway: int
-    codec: Codec
-    address: Address
-    channels: Mapping[str, Channel]
-    refusal: tuple[RejectReason, str] | None = None
 
 
 @dataclass(slots=True)
@@ -107,35 +82,25 @@ class Normaliser:
     ) -> None:
         self._nature = nature
         self._limits = limits or Limits()
-        self._routes = catalogue.routes
-        self._codecs = {route.codec: _codec(route) for route in catalogue.routes}
         streams = list(catalogue.datastreams())
         self._table = SeriesTable([(stream, at.nature) for _, at, stream in streams])
         self._ids = np.array([_id(ids, key, at.nature is nature) for key, at, _ in streams], np.int32)
-        self._devices = _devices([stream for _, _, stream in streams], self._table.channels)
-        self._gateways_of = _gateways_of(self._devices)
-        gateways = sorted({gateway for gateway, _ in self._devices})
-        self._gateway_names = (UNKNOWN_GATEWAY, OWN, *gateways)
-        self._gateway_numbers = {name: number for number, name in enumerate(self._gateway_names)}
-        self._ways: dict[str, _Way] = {}
-        # twice the topics of a well-behaved city; beyond it somebody makes topics up
-        self._most_ways = 2 * len(streams) + 1_000
+        self._router = Router(catalogue, self._table.channels)
 
     @property
     def topics_remembered(self) -> int:
         """How many topics are resolved and kept; bounded, whatever topics come."""
-        return len(self._ways)
+        return self._router.topics_remembered
 
     def gateway_of(self, topic: str) -> str:
         """The catalogue's gateway that a topic names, or the one name of all that it does not know."""
-        way = self._ways.get(topic) or self._resolve(topic)
-        return self._gateway_names[way.gateway]
+        return self._router.gateway_names[self._router.way(topic).gateway]
 
     def intake(self, messages: Sequence[RawMessage], now: int) -> Intake:
         """Decode and normalise messages in their order; `now` (microseconds) is what old is measured from."""
         rows = _Rows()
         oldest = now - self._limits.max_age
-        ways = [self._ways.get(message.topic) or self._find_way(message.topic) for message in messages]
+        ways = [self._router.way(message.topic) for message in messages]
         fates = [
             self._read(number, message, way, oldest, rows)
             for number, (message, way) in enumerate(zip(messages, ways, strict=True))
@@ -143,48 +108,15 @@ class Normaliser:
         observations = self._observations(messages, ways, rows)
         gateways = np.array([way.gateway for way in ways], np.int32)
         return Intake(
-            messages, observations, rows.rejects, gateways, self._gateway_names, np.array(fates, np.int8)
+            messages,
+            observations,
+            rows.rejects,
+            gateways,
+            self._router.gateway_names,
+            np.array(fates, np.int8),
         )
 
-    def _find_way(self, topic: str) -> _Way:
-        """Resolve a topic; only one that names a device of the catalogue is remembered."""
-        way = self._resolve(topic)
-        if way.refusal is None:
-            if len(self._ways) >= self._most_ways:
-                self._ways.clear()
-            self._ways[topic] = way
-        return way
-
-    def _resolve(self, topic: str) -> _Way:
-        levels = tuple(topic.split("/"))
-        if is_marker(topic) or topic == TICK_TOPIC:
-            return _Way(_OWN_NUMBER, _OWN_CODEC, Address(levels, OWN, ""), {})
-        route = find_route(self._routes, levels)
-        if route is None or len(levels) < max(route.gateway_level, route.device_level):
-            return _refused(_NO_CODEC, RejectReason.NO_ROUTE, "no route matches the topic")
-        codec = self._codecs[route.codec]
-        fixed = set(route.filter.split("/")) - {"+", "#"}
-        for level in sorted(set(levels) - fixed):
-            if not is_identifier(level):
-                detail = f"topic level {quoted(level)} is not an identifier"
-                return _refused(codec, RejectReason.NO_ROUTE, detail)
-        return self._identify(
-            codec, Address(levels, levels[route.gateway_level - 1], levels[route.device_level - 1])
-        )
-
-    def _identify(self, codec: Codec, address: Address) -> _Way:
-        gateway = self._gateway_numbers.get(address.gateway, _UNKNOWN_NUMBER)
-        channels = self._devices.get((address.gateway, address.device))
-        if channels is not None:
-            return _Way(gateway, codec, address, channels)
-        owners = self._gateways_of.get(address.device)
-        if owners is None:
-            detail = f"device {quoted(address.device)} is not in the catalogue"
-            return _refused(codec, RejectReason.UNKNOWN_DEVICE, detail, gateway)
-        detail = f"device {address.device} reports through {' or '.join(owners)}, not {address.gateway}"
-        return _refused(codec, RejectReason.IDENTITY_MISMATCH, detail, gateway)
-
-    def _read(self, number: int, message: RawMessage, way: _Way, oldest: int, rows: _Rows) -> Fate:
+    def _read(self, number: int, message: RawMessage, way: Way, oldest: int, rows: _Rows) -> Fate:
         """Append one message's rows and rejects."""
         try:
             decoded = self._decode(message, way)
@@ -206,7 +138,7 @@ class Normaliser:
                 rows.rejects.append(_reject(number, way, *fault, reading=True))
         return fate
 
-    def _decode(self, message: RawMessage, way: _Way) -> Decoded:
+    def _decode(self, message: RawMessage, way: Way) -> Decoded:
         if way.refusal is not None:
             raise Undecodable(*way.refusal)
         if len(message.payload) > self._limits.max_payload:
@@ -224,7 +156,7 @@ class Normaliser:
         return decoded
 
     def _fault(
-        self, channel: Channel, reading: Reading, message: RawMessage, way: _Way, oldest: int
+        self, channel: Channel, reading: Reading, message: RawMessage, way: Way, oldest: int
     ) -> tuple[RejectReason, str] | None:
         """Why a reading cannot be kept, None when it can."""
         if channel is _UNLISTED:
@@ -251,7 +183,7 @@ class Normaliser:
         return None
 
     def _observations(
-        self, messages: Sequence[RawMessage], ways: Sequence[_Way], rows: _Rows
+        self, messages: Sequence[RawMessage], ways: Sequence[Way], rows: _Rows
     ) -> ObservationBatch:
         if not rows.series:
             return ObservationBatch.empty()
@@ -277,7 +209,7 @@ class Normaliser:
 
 
 def _without_infinite(
-    batch: ObservationBatch, finite: NDArray[np.bool_], ways: Sequence[_Way], rows: _Rows
+    batch: ObservationBatch, finite: NDArray[np.bool_], ways: Sequence[Way], rows: _Rows
 ) -> ObservationBatch:
     """Turn rows whose value is no finite number, or became none by conversion, into rejects."""
     for number in batch.message[~finite].tolist():
@@ -289,20 +221,8 @@ def _without_infinite(
     return batch.take(finite)
 
 
-def _reject(number: int, way: _Way, reason: RejectReason, detail: str, *, reading: bool) -> Reject:
+def _reject(number: int, way: Way, reason: RejectReason, detail: str, *, reading: bool) -> Reject:
     return Reject(number, reason, detail, way.codec.name, way.codec.version, reading)
-
-
-def _refused(codec: Codec, reason: RejectReason, detail: str, gateway: int = _UNKNOWN_NUMBER) -> _Way:
-    return _Way(gateway, codec, Address((), "", ""), {}, (reason, detail))
-
-
-def _codec(route: Route) -> Codec:
-    try:
-        return codecs()[route.codec]
-    except KeyError:
-        known = ", ".join(codecs())
-        raise ValueError(f"route {route.filter}: codec {route.codec!r} is not one of {known}") from None
 
 
 def _id(ids: Mapping[str, int], key: str, needed: bool) -> int:
@@ -310,23 +230,3 @@ def _id(ids: Mapping[str, int], key: str, needed: bool) -> int:
     if key not in ids and needed:
         raise ValueError(f"datastream {key} has no number in the database: run `huewatch migrate`")
     return ids.get(key, 0)
-
-
-def _devices(
-    streams: Sequence[Datastream], channels: Sequence[Channel]
-) -> dict[tuple[str, str], dict[str, Channel]]:
-    """(gateway, device) -> name -> channel; two datastreams of one channel raise `ValueError`."""
-    devices: dict[tuple[str, str], dict[str, Channel]] = {}
-    for stream, channel in zip(streams, channels, strict=True):
-        source = stream.source
-        named = devices.setdefault((source.gateway, source.device), {})
-        if named.setdefault(source.channel, channel) is not channel:
-            raise ValueError(f"channel {source.channel!r} of {source.device} feeds two datastreams")
-    return devices
-
-
-def _gateways_of(devices: Mapping[tuple[str, str], object]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for gateway, device in devices:
-        found.setdefault(device, []).append(gateway)
-    return found

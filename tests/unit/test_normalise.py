@@ -218,6 +218,12 @@ def test_gateways_are_named_from_the_catalogue_and_strangers_share_one_name() ->
     assert names == ["gw-1", UNKNOWN_GATEWAY, UNKNOWN_GATEWAY, OWN]
 
 
+def test_gateway_of_a_topic_is_named_as_in_an_intake() -> None:
+    normaliser = Normaliser(CATALOGUE, IDS, Nature.ACTUAL)
+    topics = [TOPIC, "hue/v1/evil/radar-9/readings", "huewatch/tick"]
+    assert [normaliser.gateway_of(topic) for topic in topics] == ["gw-1", UNKNOWN_GATEWAY, OWN]
+
+
 def test_marker_and_tick_are_empty_and_can_be_found() -> None:
     marker, tick = message(b"", "huewatch/marker/ingest-1"), message(b'{"now":123}', "huewatch/tick")
     result = intake(marker, tick)
@@ -266,7 +272,7 @@ def _with_codec(monkeypatch: pytest.MonkeyPatch, decoded: Decoded | Exception) -
 
     codec = replace(codecs()["huewatch-json"], decode=decode)
     assert isinstance(codec, Codec)
-    monkeypatch.setattr("ingest.normalise.codecs", lambda: {**codecs(), "huewatch-json": codec})
+    monkeypatch.setattr("ingest.routing.codecs", lambda: {**codecs(), "huewatch-json": codec})
     return intake(message(b""), uplink(3000))
 
 

@@ -1,0 +1,145 @@
+"""From a topic to the one device that it names: codec, identities and channels, or why there is none.
+
+`Router.way` answers for any topic. It remembers only topics that name a device of the catalogue, and no
+more than a bounded number of them, so that made-up topics cost time but no memory. Identity is the topic's
+alone; the gateway must be the one that the catalogue names for the device. Called by the normaliser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ingest.catalog import Catalogue, Datastream, Route
+from ingest.codecs import Address, Codec, Decoded, NoReadings, Undecodable, codecs
+from ingest.codecs.base import quoted
+from ingest.model import RejectReason
+from ingest.series import Channel
+from ingest.topics import TICK_TOPIC, find_route, is_identifier, is_marker, tick_at
+
+UNKNOWN_GATEWAY = "(unknown)"  # the one name of all gateways that the catalogue does not know
+OWN = "(huewatch)"  # who our own markers and ticks are from
+_UNKNOWN_NUMBER, _OWN_NUMBER = 0, 1  # their places in `gateway_names`
+
+Channels = Mapping[str, Channel]  # a device's channels by the name that the payload gives them
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where the messages of one topic go. With a `refusal` they go to quarantine undecoded."""
+
+    gateway: int  # number in `gateway_names`
+    codec: Codec
+    address: Address
+    channels: Channels
+    refusal: tuple[RejectReason, str] | None = None
+
+
+def _decode_own(address: Address, payload: bytes) -> Decoded:
+    topic = "/".join(address.levels)
+    if topic == TICK_TOPIC and tick_at(payload) is None:
+        raise Undecodable(RejectReason.UNDECODABLE, "not a tick")
+    raise NoReadings(topic)
+
+
+_OWN_CODEC = Codec("huewatch-own", 1, _decode_own, frozenset(), "")
+_NO_CODEC = Codec("", 0, _decode_own, frozenset(), "")  # stands where a topic has no route
+
+
+class Router:
+    """The routes and devices of a catalogue; `channels` are those of its datastreams, in the same order.
+
+    An unknown codec, and a channel that feeds two datastreams, raise `ValueError`.
+    """
+
+    def __init__(self, catalogue: Catalogue, channels: Sequence[Channel]) -> None:
+        streams = [stream for _, _, stream in catalogue.datastreams()]
+        self._routes = catalogue.routes
+        self._codecs = {route.codec: _codec(route) for route in catalogue.routes}
+        self._devices = _devices(streams, channels)
+        self._gateways_of = _gateways_of(self._devices)
+        self.gateway_names = (UNKNOWN_GATEWAY, OWN, *sorted({gateway for gateway, _ in self._devices}))
+        self._gateway_numbers = {name: number for number, name in enumerate(self.gateway_names)}
+        self._ways: dict[str, Way] = {}
+        # twice the topics of a well-behaved city; beyond it somebody makes topics up
+        self._most_ways = 2 * len(streams) + 1_000
+
+    @property
+    def topics_remembered(self) -> int:
+        """How many topics are resolved and kept; bounded, whatever topics come."""
+        return len(self._ways)
+
+    def way(self, topic: str) -> Way:
+        """Where messages of this topic go."""
+        way = self._ways.get(topic)
+        if way is None:
+            way = self._resolve(topic)
+            if way.refusal is None:
+                self._remember(topic, way)
+        return way
+
+    def _remember(self, topic: str, way: Way) -> None:
+        if len(self._ways) >= self._most_ways:
+            self._ways.clear()
+        self._ways[topic] = way
+
+    def _resolve(self, topic: str) -> Way:
+        levels = tuple(topic.split("/"))
+        if is_marker(topic) or topic == TICK_TOPIC:
+            return Way(_OWN_NUMBER, _OWN_CODEC, Address(levels, OWN, ""), {})
+        route = find_route(self._routes, levels)
+        if route is None or len(levels) < max(route.gateway_level, route.device_level):
+            return _refused(_NO_CODEC, RejectReason.NO_ROUTE, "no route matches the topic")
+        codec = self._codecs[route.codec]
+        fixed = set(route.filter.split("/")) - {"+", "#"}
+        for level in sorted(set(levels) - fixed):
+            if not is_identifier(level):
+                detail = f"topic level {quoted(level)} is not an identifier"
+                return _refused(codec, RejectReason.NO_ROUTE, detail)
+        gateway, device = levels[route.gateway_level - 1], levels[route.device_level - 1]
+        return self._identify(codec, Address(levels, gateway, device))
+
+    def _identify(self, codec: Codec, address: Address) -> Way:
+        gateway = self._gateway_numbers.get(address.gateway, _UNKNOWN_NUMBER)
+        channels = self._devices.get((address.gateway, address.device))
+        if channels is not None:
+            return Way(gateway, codec, address, channels)
+        owners = self._gateways_of.get(address.device)
+        if owners is None:
+            detail = f"device {quoted(address.device)} is not in the catalogue"
+            return _refused(codec, RejectReason.UNKNOWN_DEVICE, detail, gateway)
+        detail = f"device {address.device} reports through {owners[0]}, not {address.gateway}"
+        return _refused(codec, RejectReason.IDENTITY_MISMATCH, detail, gateway)
+
+
+def _refused(codec: Codec, reason: RejectReason, detail: str, gateway: int = _UNKNOWN_NUMBER) -> Way:
+    return Way(gateway, codec, Address((), "", ""), {}, (reason, detail))
+
+
+def _codec(route: Route) -> Codec:
+    try:
+        return codecs()[route.codec]
+    except KeyError:
+        known = ", ".join(codecs())
+        raise ValueError(f"route {route.filter}: codec {route.codec!r} is not one of {known}") from None
+
+
+def _devices(
+    streams: Sequence[Datastream], channels: Sequence[Channel]
+) -> dict[tuple[str, str], dict[str, Channel]]:
+    """(gateway, device) -> the device's channels."""
+    devices: dict[tuple[str, str], dict[str, Channel]] = {}
+    for stream, channel in zip(streams, channels, strict=True):
+        source = stream.source
+        named = devices.setdefault((source.gateway, source.device), {})
+        if named.setdefault(source.channel, channel) is not channel:
+            raise ValueError(f"channel {source.channel!r} of {source.device} feeds two datastreams")
+    return devices
+
+
+def _gateways_of(devices: Mapping[tuple[str, str], object]) -> dict[str, list[str]]:
+    """Device -> the gateways that it may report through."""
+    found: dict[str, list[str]] = {}
+    for gateway, device in devices:
+        found.setdefault(device, []).append(gateway)
+    return found
