@@ -84,9 +84,8 @@ class Threshold:
 
     def signal(self, settings: Settings, windows: Windows, usable: NDArray[np.bool_]) -> Signal:
         """The values themselves, in the datastream's unit."""
-        return Signal(
-            np.where(usable, windows.value, np.nan), windows.time, windows.quality == Quality.SUSPECT
-        )
+        suspect = usable & (windows.quality == Quality.SUSPECT)
+        return Signal(np.where(usable, windows.value, np.nan), windows.time, suspect)
 
     def lint(
         self, settings: Settings, plans: Sequence[tuple[Target, Plan]], place: Place
