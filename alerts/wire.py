@@ -14,7 +14,7 @@ import msgspec
 from alerts.headline import headline
 from alerts.model import Condition, Event, EventKind, NumberedEvent
 from alerts.sight import AsOf
-from ingest.catalog import Catalogue, Station, Text
+from ingest.catalog import Catalogue, Station
 from ingest.clock import MICROS_PER_SECOND, to_datetime, to_micros
 
 Json = dict[str, Any]
@@ -89,7 +89,7 @@ def event_json(numbered: NumberedEvent, catalogue: Catalogue) -> Json:
         "observed_at": stamp(event.observed_at),
         "rate_per_hour": event.rate_per_hour,
         "verified": event.verified,
-        "headline": headline(event, station).model_dump() if station else _plain(event),
+        "headline": headline(event, station).model_dump(),
         "evidence": [
             {"time": stamp(each.time), "value": each.value, "quality": each.quality}
             for each in event.evidence
@@ -123,12 +123,6 @@ def _margin(event: Event) -> float | None:
 
 def _station(catalogue: Catalogue, identifier: str) -> Station | None:
     return next((station for station in catalogue.stations if station.id == identifier), None)
-
-
-def _plain(event: Event) -> Json:
-    """A headline for a station that the catalogue no longer knows."""
-    line = f"{event.station}: {event.kind.value} {event.level_name}".strip()
-    return Text(vi=line, en=line).model_dump()
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -1,0 +1,135 @@
+// Every text of the console, Vietnamese first. A missing English text shows in the tests.
+// "Cảnh báo" is an alert; "báo động" (BĐ) only the official flood levels.
+
+export const LANGUAGES = ["vi", "en"];
+
+export const WORDS = {
+  title: ["Giám sát ngập lụt và môi trường Huế", "Huế flood and environment watch"],
+  brand_line: ["Trung tâm điều hành đô thị thông minh Huế", "Huế Intelligent Operations Centre"],
+  skip: ["Đến danh sách cảnh báo", "Skip to the alerts"],
+  exercise: ["DIỄN TẬP", "EXERCISE"],
+  exercise_line: ["Số liệu mô phỏng, không phải tình hình thật", "Simulated data, not the real situation"],
+  test: ["THỬ NGHIỆM", "TEST"],
+  clock_label: ["Số liệu đến", "Data up to"],
+  zone: ["giờ Việt Nam (UTC+7)", "Việt Nam time (UTC+7)"],
+
+  live: ["Trực tiếp", "Live"],
+  connecting: ["Đang kết nối", "Connecting"],
+  not_live: ["Mất kết nối, đang nối lại", "Not live, reconnecting"],
+  blind: ["Chưa nhìn đủ", "Partly blind"],
+  unknown: ["Không rõ", "Unknown"],
+  unknown_banner: [
+    "KHÔNG RÕ TÌNH HÌNH. Các giá trị dưới đây là lần cuối nhận được, không phải hiện tại.",
+    "THE SITUATION IS UNKNOWN. Values below are the last ones received, not the present.",
+  ],
+  blind_banner: [
+    "Có thể thiếu số liệu: chưa thấy cảnh báo không có nghĩa là an toàn.",
+    "Readings may be missing: no alert shown does not mean safe.",
+  ],
+  since: ["từ", "since"],
+  committed: ["ghi nhận lần cuối", "last commit"],
+  backlog: ["số liệu đang chậm", "data lag behind by"],
+
+  reason_stream_lost: ["mất luồng trực tiếp tới máy chủ", "the live stream to the server is lost"],
+  reason_database_unreachable: ["không đọc được cơ sở dữ liệu", "the database does not answer"],
+  reason_commit_too_old: ["dịch vụ thu nhận đã ngừng ghi", "ingest has stopped committing"],
+  reason_no_commit_yet: ["dịch vụ thu nhận chưa ghi lần nào", "ingest has not committed yet"],
+  reason_feed_stalled: ["máy chủ bị treo", "the feed is stalled"],
+  reason_starting: ["đang khởi động", "starting"],
+  "reason_no connection to the broker": [
+    "mất kết nối với máy chủ MQTT nhận số liệu",
+    "no connection to the MQTT broker",
+  ],
+  "reason_the backlog of the broker is not yet read": [
+    "đang nhận bù số liệu tồn đọng",
+    "a backlog is being read",
+  ],
+  "reason_alerts could not be evaluated": [
+    "không xét được cảnh báo",
+    "alerts could not be evaluated",
+  ],
+  "reason_the database was away": ["cơ sở dữ liệu vừa gián đoạn", "the database was away"],
+
+  alerts: ["Cảnh báo đang mở", "Open alerts"],
+  no_alerts: ["Không có cảnh báo nào đang mở.", "No alert is open."],
+  no_alerts_unknown: [
+    "Không rõ có cảnh báo nào đang mở hay không.",
+    "It is not known whether an alert is open.",
+  ],
+  rivers: ["Mực nước sông", "River levels"],
+  streets: ["Ngập đường phố", "Street flooding"],
+  others: ["Mưa, hồ chứa và trạm khác", "Rain, reservoirs and others"],
+  events: ["Diễn biến", "Events"],
+  no_events: ["Chưa có diễn biến nào.", "Nothing has happened yet."],
+
+  kind_raised: ["Mở", "Raised"],
+  kind_escalated: ["Tăng cấp", "Escalated"],
+  kind_lowered: ["Giảm cấp", "Lowered"],
+  kind_cleared: ["Kết thúc", "Cleared"],
+  kind_cancelled: ["Hủy vì phát nhầm", "Cancelled in error"],
+  clearing: ["đang chờ kết thúc", "about to clear"],
+
+  opened: ["mở lúc", "opened"],
+  present: ["hiện tại", "now"],
+  last_known: ["lần cuối", "last known"],
+  unverified: ["chưa kiểm chứng", "unverified"],
+  suspect: ["nghi ngờ", "suspect"],
+  failed: ["số liệu hỏng", "bad reading"],
+  delay: ["báo chậm", "told late by"],
+  evidence: ["Số đo làm căn cứ", "Readings behind it"],
+  rule: ["Quy tắc", "Rule"],
+
+  above: ["trên", "above"],
+  below: ["dưới", "below"],
+  no_levels: ["chưa công bố mức BĐ", "no published levels"],
+  rising: ["đang lên", "rising"],
+  falling: ["đang xuống", "falling"],
+  steady: ["ít thay đổi", "steady"],
+  to_next: ["còn {} tới", "{} below"],
+
+  fresh: ["đúng giờ", "on time"],
+  late: ["chậm", "late"],
+  no_data: ["mất tín hiệu", "no data"],
+  never: ["chưa có số liệu", "never reported"],
+  ago: ["trước", "ago"],
+  just_now: ["vừa xong", "just now"],
+
+  station: ["Trạm", "Station"],
+  quantity: ["Đại lượng", "Quantity"],
+  value: ["Giá trị", "Value"],
+  time: ["Lúc", "At"],
+  signal: ["Tín hiệu", "Signal"],
+
+  property_water_level: ["mực nước", "water level"],
+  property_rainfall: ["lượng mưa", "rainfall"],
+  property_inflow: ["lưu lượng về", "inflow"],
+  property_outflow: ["lưu lượng xả", "outflow"],
+  property_reservoir_level: ["mực nước hồ", "reservoir level"],
+
+  hour: ["giờ", "h"],
+  legend: [
+    "Màu theo mức của từng trạm: mức I, II, III. Kẻ sọc xám: số liệu cũ.",
+    "Colours follow each station's levels I, II, III. Grey hatching: old data.",
+  ],
+  footer: [
+    "Thông tin cho người trực; không thay lệnh của cấp có thẩm quyền.",
+    "Information for the operator on duty; it replaces no order of the authorities.",
+  ],
+};
+
+let index = 0;
+
+export function setLanguage(language) {
+  index = Math.max(0, LANGUAGES.indexOf(language));
+}
+
+export const language = () => LANGUAGES[index];
+
+// The text under a key; a key that is not known is shown as it is, so that nothing is hidden.
+export const word = (key) => WORDS[key]?.[index] ?? key;
+
+// Why we cannot see, in words; the writer's own text where the dictionary has none.
+export const reason = (text) => WORDS[`reason_${text}`]?.[index] ?? text;
+
+// One of {vi, en} as the server sends it.
+export const pick = (text) => text?.[language()] ?? text?.vi ?? "";
