@@ -1,4 +1,4 @@
-"""What the load generator publishes, and the ledger that says what became of it. No I/O but the ledger's file.
+"""What the load generator publishes, and the ledger of what became of it. No I/O but the ledger's file.
 
 Every reading can be told from every other: by its time, or, without one, by its value within its series.
 Called by `load`; tests read the ledger and compare it with the tables.
