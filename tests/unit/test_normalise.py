@@ -291,6 +291,12 @@ def test_value_that_is_not_finite_is_never_a_row(value: float, monkeypatch: pyte
     assert result.observations.datastream.tolist() == [RAIN, DEPTH]
 
 
+def test_rejects_keep_the_order_of_messages_also_when_a_conversion_overflows() -> None:
+    overflow = message({"channel": "rain", "value": 1e308, "unit": "m"})
+    result = intake(overflow, message(b"{}"), overflow)
+    assert [reject.message for reject in result.rejects] == [0, 1, 2]
+
+
 def test_reading_for_a_device_that_is_not_the_topics_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     result = _with_codec(monkeypatch, Decoded([Reading("radar-2", "level", 1.0)]))
     assert reasons(result) == [RejectReason.IDENTITY_MISMATCH]

@@ -8,7 +8,7 @@ import pytest
 
 from ingest.model import Fate, Nature, RejectReason
 from ingest.normalise import Normaliser
-from tests.cases.poison import CATALOGUE, GOOD, IDS, NOW, POISON, Poison
+from tests.cases.poison import CATALOGUE, GOOD, IDS, NOW, POISON, UPLINK_TOPIC, Poison
 
 MOST_SECONDS = 0.25  # 50 ms are asked for; the rest is for a busy machine
 
@@ -42,13 +42,20 @@ def test_corpus_reaches_every_reason_that_normalising_can_give() -> None:
     assert {poison.reason for poison in POISON} == set(RejectReason) - elsewhere
 
 
-def test_hostile_topics_do_not_grow_the_memory_of_topics_nor_the_names_of_gateways() -> None:
+def test_strangers_topics_leave_nothing_behind() -> None:
     normaliser = Normaliser(CATALOGUE, IDS, Nature.ACTUAL)
     names = normaliser.intake([GOOD], NOW).gateway_names
+    for number in range(100):
+        stranger = Poison("", b"", RejectReason.UNKNOWN_DEVICE, f"hue/v1/gw-{number}/x{number}/readings")
+        intake = normaliser.intake([stranger.message()], NOW)
+        assert [reject.reason for reject in intake.rejects] == [stranger.reason]
+        assert intake.gateway_names == names
+    assert normaliser.topics_remembered == 1
+
+
+def test_topics_made_up_below_a_known_device_stay_within_a_bound() -> None:
+    normaliser = Normaliser(CATALOGUE, IDS, Nature.ACTUAL)
     for number in range(5_000):
-        poison = Poison("", b"", RejectReason.NO_ROUTE, f"hue/v1/gw-{number}/x{number}/readings")
-        event = Poison(
-            "", b"", RejectReason.UNDECODABLE, f"application/17c82e96/device/0101010101010101/event/e{number}"
-        )
-        assert normaliser.intake([poison.message(), event.message()], NOW).gateway_names == names
-    assert normaliser.topics_remembered <= 2_000
+        topic = UPLINK_TOPIC.replace("/up", f"/e{number}")
+        normaliser.intake([Poison("", b"", RejectReason.UNDECODABLE, topic).message()], NOW)
+        assert normaliser.topics_remembered <= 2_000
