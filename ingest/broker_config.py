@@ -28,6 +28,7 @@ topic write hue/v1/#
 topic write application/#
 topic write huewatch/tick
 topic read huewatch/tick/committed
+topic read hue/exercise
 
 user ingest
 topic read huewatch/tick

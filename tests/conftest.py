@@ -16,7 +16,7 @@ import pytest
 
 from ingest.embedded import EmbeddedBroker, EmbeddedPostgres
 from tests.support.databases import Database, fresh_database
-from tests.support.parts import TIMESCALEDB, missing, need_program
+from tests.support.parts import OPTIONAL, TIMESCALEDB, missing, need_program
 
 SEED = os.environ.get("HUEWATCH_TEST_SEED") or str(secrets.randbelow(2**32))
 
@@ -33,19 +33,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header() -> list[str]:
-    """How to repeat this run."""
+    """How to repeat this run, and what it runs on."""
+    required = os.environ.get("HUEWATCH_TEST_REQUIRE", "none")
     return [
         f"seed: HUEWATCH_TEST_SEED={SEED}",
-        f"parts required: {os.environ.get('HUEWATCH_TEST_REQUIRE', 'none')}",
+        f"databases: {', '.join(_kinds())} (parts required: {required})",
     ]
+
+
+def _kinds() -> list[str]:
+    """Kinds of server that `every_database` means here; an optional one only where it is named."""
+    named = [kind for kind, variable in TIMESCALEDB.items() if kind not in OPTIONAL or variable in os.environ]
+    return ["postgresql", *named]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`database` is plain PostgreSQL, and every kind of server in tests marked `every_database`."""
     if "database" in metafunc.fixturenames:
         every = metafunc.definition.get_closest_marker("every_database")
-        kinds = ["postgresql", *TIMESCALEDB] if every else ["postgresql"]
-        metafunc.parametrize("database", kinds, indirect=True)
+        metafunc.parametrize("database", _kinds() if every else ["postgresql"], indirect=True)
 
 
 @pytest.fixture

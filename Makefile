@@ -1,0 +1,45 @@
+# What people and CI call; nothing has to be installed before. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench faults wheel clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## Virtual environment, dependencies and mosquitto (demo and test call it)
+	@scripts/need-mosquitto
+
+$(STAMP): pyproject.toml
+	@scripts/make-venv "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+demo: setup ## Play the flood of October 2025; ONCE=1: once, with a verdict
+	$(BIN)/huewatch demo $(if $(ONCE),--once) $(ARGS)
+
+test: setup ## All tests; ARGS='-k name' for some
+	$(BIN)/pytest $(ARGS)
+
+check: $(STAMP) ## Style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup ## Messages per second against the usual way; JSON=FILE writes the figures too
+	$(BIN)/python -m tests.bench $(if $(JSON),--json "$(JSON)") $(ARGS)
+
+faults: setup ## The fault tests many times over (HUEWATCH_TEST_RUNS=300 by default)
+	HUEWATCH_TEST_RUNS=$${HUEWATCH_TEST_RUNS:-300} $(BIN)/pytest -m faults --timeout=0 $(ARGS)
+
+wheel: $(STAMP) ## Build the wheel into dist/
+	rm -rf build dist
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean: ## Remove what make has made, the environment too
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
