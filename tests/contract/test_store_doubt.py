@@ -1,4 +1,4 @@
-"""A connection that breaks around COMMIT: the outcome is found out, the batch stored and told exactly once."""
+"""A connection that breaks around COMMIT: the outcome is found out, the batch counts exactly once."""
 
 import random
 import tempfile

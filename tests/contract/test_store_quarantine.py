@@ -9,7 +9,19 @@ from ingest.store.errors import SinkFailed
 from ingest.store.quarantine import QUOTA
 from ingest.store.read import Quarantined, quarantine
 from tests.support.databases import Database
-from tests.support.store import HOUR, NOW, SECOND, Said, claimed, commit, intake_of, message, prepare, table
+from tests.support.store import (
+    HOUR,
+    NOW,
+    SECOND,
+    Said,
+    TellingSink,
+    claimed,
+    commit,
+    intake_of,
+    message,
+    prepare,
+    table,
+)
 
 REFUSED = (RejectReason.UNDECODABLE,)
 

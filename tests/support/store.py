@@ -120,7 +120,7 @@ def commit(writer: Writer, intake: Intake, *sinks: Sink, now: int = NOW) -> Comm
 def table(url: str, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
     """The rows of a query on a connection of its own."""
     with connect(url, application_name="test") as connection:
-        return connection.execute(query, parameters).fetchall()  # type: ignore[arg-type]
+        return connection.execute(query, parameters).fetchall()
 
 
 def stored(url: str) -> list[tuple[int, int, float]]:
