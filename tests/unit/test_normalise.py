@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -55,18 +55,15 @@ def test_reading_becomes_a_row_with_the_datastreams_number_and_the_payloads_time
 
 def test_columns_have_the_types_that_the_store_copies() -> None:
     rows = intake(message({"channel": "level", "value": 1})).observations
-    types = [
-        rows.datastream,
-        rows.time,
-        rows.value,
-        rows.quality,
-        rows.received_at,
-        rows.message,
-        rows.timeless,
-    ]
-    assert [column.dtype for column in types] == [
-        np.int32, np.int64, np.float64, np.int8, np.int64, np.int32, np.bool_
-    ]  # fmt: skip
+    assert {field.name: getattr(rows, field.name).dtype for field in fields(rows)} == {
+        "datastream": np.int32,
+        "time": np.int64,
+        "value": np.float64,
+        "quality": np.int8,
+        "received_at": np.int64,
+        "message": np.int32,
+        "timeless": np.bool_,
+    }
 
 
 def test_reading_without_a_time_takes_the_time_of_its_own_arrival() -> None:
