@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import closing
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-import simulators.cli
 import typer
 from rich.console import Console
 from rich.table import Table
 
 import alerts.cli
 import ingest.cli
+import simulators.cli
 from alerts.engine import Engine
 from alerts.rules.book import load_rules, read_rules
 from alerts.sink import AlertSink
 from ingest.catalog import Catalogue, load_catalogue, read_catalogue
 from ingest.cli_support import config_folder, printable, problems_reported, settings_of
+from ingest.clock import system_clock
+from ingest.embedded import EmbeddedBroker, EmbeddedPostgres
+from ingest.embedded_server import free_port
 from ingest.lint import report
 from ingest.logs import log_as_json
 from ingest.model import Nature, Sink
@@ -30,7 +37,12 @@ from ingest.services import services_of
 from ingest.settings import Loaded, Settings, in_force, load_settings
 from ingest.store.connection import connect
 from ingest.store.migrate import migrate
+from simulators.broker import Address
+from simulators.demo import Services
+from simulators.demo import demo as play_demo
+from simulators.scenario import load_scenario
 
+CHILD_STOP_SECONDS = 15
 MIGRATIONS: tuple[tuple[str, Traversable], ...] = (
     ("ingest", files("ingest.store") / "migrations"),
     ("alerts", files("alerts") / "migrations"),
@@ -143,6 +155,92 @@ def check(context: typer.Context) -> None:
         streams = sum(len(station.datastreams) for station in catalogue.stations)
         typer.echo(f"OK: {len(catalogue.stations)} stations, {streams} datastreams, {len(rules)} rules.")
     raise typer.Exit(code)
+
+
+@app.command()
+def demo(
+    context: typer.Context,
+    once: Annotated[
+        bool, typer.Option(help="Play the flood once, judge what was told, exit 0 or 1.")
+    ] = False,
+    port: Annotated[int, typer.Option(help="Port of the page.")] = 8080,
+    seed: Annotated[int | None, typer.Option(help="Another seed gives other noise, rain and faults.")] = None,
+) -> None:
+    """Play the Huế flood of October 2025 through the real service, on a database and broker of its own.
+
+    Watch it at http://127.0.0.1:8080. Everything is marked as an exercise and thrown away at the end.
+    """
+    with problems_reported():
+        catalogue = load_catalogue(config_folder(settings_of(context)) / "catalog", Nature.EXERCISE)
+        with demo_services(port, settings_of(context).config_dir) as services:
+            played = play_demo(services, catalogue, load_scenario(), system_clock(), once=once, seed=seed)
+            raise typer.Exit(asyncio.run(played))
+
+
+@contextmanager
+def demo_services(port: int, config: Path | None) -> Iterator[Services]:
+    """PostgreSQL and mosquitto in a temporary folder, `run` and `feed` as child processes over them."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="huewatch-demo-")))
+        folder.chmod(0o711)  # the servers' own users must reach their folders
+        postgres = stack.enter_context(EmbeddedPostgres(folder / "postgres"))
+        broker = stack.enter_context(EmbeddedBroker(folder / "mosquitto"))
+        _migrate(postgres.url, Nature.EXERCISE)
+        page, health = f"http://127.0.0.1:{port}", free_port()
+        children: dict[str, subprocess.Popen[bytes]] = {}
+        for words, account, metrics in (
+            (["run", "--logical-time"], "ingest", health),
+            (["feed", f"--port={port}"], "feed", free_port()),
+        ):
+            environment = _demo_environment(postgres, broker, account, metrics, config)
+            child = _child(words, folder / f"{words[0]}.log", environment)
+            children[words[0]] = stack.enter_context(child)
+        yield Services(
+            Address("127.0.0.1", broker.port, "simulator", broker.accounts["simulator"]),
+            page,
+            [f"http://127.0.0.1:{health}/readyz", f"{page}/readyz"],
+            children,
+        )
+
+
+@contextmanager
+def _child(words: list[str], log: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """`huewatch WORDS` as a child, ended in good order; its last words are shown when it failed."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "huewatch", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for the demo, which then ends its children
+        )
+    try:
+        yield process
+    finally:
+        failed = process.poll() is not None
+        process.terminate()
+        process.wait(CHILD_STOP_SECONDS)
+        if failed:
+            typer.echo(f"{log.name}, last lines:\n{log.read_text(errors='replace')[-2000:]}", err=True)
+
+
+def _demo_environment(
+    postgres: EmbeddedPostgres, broker: EmbeddedBroker, account: str, health: int, config: Path | None
+) -> dict[str, str]:
+    """The settings of a demo's child: nothing of a city's environment reaches it."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("HUEWATCH_")}
+    return own | {
+        "HUEWATCH_DATABASE_URL": postgres.url,
+        "HUEWATCH_BROKER_HOST": "127.0.0.1",
+        "HUEWATCH_BROKER_PORT": str(broker.port),
+        "HUEWATCH_BROKER_USERNAME": account,
+        "HUEWATCH_BROKER_PASSWORD": broker.accounts[account],
+        "HUEWATCH_NATURE": Nature.EXERCISE.value,
+        "HUEWATCH_METRICS_PORT": str(health),
+        "HUEWATCH_FEED_METRICS_PORT": str(health),
+        **({} if config is None else {"HUEWATCH_CONFIG_DIR": str(config)}),
+    }
 
 
 def _print_settings(loaded: Loaded) -> None:

@@ -158,7 +158,8 @@ class Pipeline:
             tick_at = tick_of(message)
             if tick_at is not None:
                 self._logical_now.advance_to(tick_at)
-                step = [structs.replace(m, received_at=self._clock.now()) for m in self._step]
+                first = tick_at - len(self._step) + 1  # a time of its own for each, as the subscriber gives
+                step = [structs.replace(m, received_at=first + i) for i, m in enumerate(self._step)]
                 works.append(self._work(step, tick_at))
                 self._step = []
         if all(is_marker(message.topic) for message in self._step):

@@ -14,7 +14,6 @@ import os
 import random
 import signal
 import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -144,7 +143,7 @@ async def _serve_opened(
     filters = [route.filter for route in catalogue.routes]
     if place.logical_time:
         filters.append(TICK_TOPIC)
-    jitter = random.Random(time.monotonic_ns())
+    jitter = random.Random()
     subscriber = Subscriber(place.broker, filters, clock, jitter, gateway_of=normaliser.gateway_of)
     pipeline = Pipeline(
         subscriber, normaliser, opened.writer, opened.sinks, clock, worker, jitter, logical_now=logical

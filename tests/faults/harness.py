@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections import Counter
@@ -254,11 +255,17 @@ def assert_exactly_once(ledger: Ledger, tables: Tables) -> None:
 
 def connected(broker: EmbeddedBroker, user: str) -> mqtt.Client:
     """A paho client with that account, connected and running."""
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+    client = mqtt.Client(
+        mqtt.CallbackAPIVersion.VERSION2, client_id=f"test-{user}", protocol=mqtt.MQTTv5
+    )
     client.username_pw_set(user, broker.accounts[user])
-    client.max_queued_messages_set(0)
+    accepted = threading.Event()
+    client.on_connect = lambda _client, _data, _flags, reason, _properties: (
+        None if reason.is_failure else accepted.set()
+    )
     client.connect("127.0.0.1", broker.port)
     client.loop_start()
+    assert accepted.wait(10), "the broker did not accept the connection within 10 s"
     return client
 
 
