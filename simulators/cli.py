@@ -1,7 +1,7 @@
 """`huewatch simulate`: a simulated city that floods, published to a broker for exercises.
 
-Refuses any broker that is neither this machine's own nor marked for exercises, and says why. `app` is what
-`huewatch.py` puts among its command groups.
+Refuses any broker that is neither this machine's own nor marked for exercises, and says why. `register` puts
+the command among the others of `huewatch`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,11 @@ from simulators.screen import clock_words
 
 REFUSED = 2
 STEPS_A_LINE = 12
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the command."""
+    app.command("simulate")(simulate)
 
 
 def simulate(

@@ -157,6 +157,7 @@ class Limits(Part):
     """What truth expects of rules, in the domain's own figures (m, m/h, minutes)."""
 
     hysteresis: float = 0.10
+    street_hysteresis: float = 0.05
     hold_minutes: int = 30
     rate_per_hour: tuple[float, ...] = (0.08, 0.15, 0.25)
     rate_below_first_level: float = 0.5

@@ -141,8 +141,9 @@ def _levels(plan: Plan, track: Track) -> Iterator[Expected]:
     minutes, water = plan.world.minutes(), true_curve(plan, track)
     margin = track.spec.noise_mm / 1000 + MARGIN
     hold = limits.hold_minutes * MINUTE
+    hysteresis = limits.street_hysteresis if track.station.kind == "street" else limits.hysteresis
     for level in track.datastream.levels:
-        clear = level.value - limits.hysteresis
+        clear = level.value - hysteresis
         sure = visits(minutes, water, level.value, clear, hold)
         maybe = visits(minutes, water, level.value - margin, clear + margin, hold // 2)
         for visit in sure:
@@ -212,13 +213,12 @@ def _rates(plan: Plan, track: Track) -> Iterator[Expected]:
         clear = _stretches(minutes, (slope >= RATE_CLEAR_SHARE * limit) & high)
         for begins, ends in _stretches(minutes, slope >= RATE_NEAR_SHARE * limit):
             name = f"≥ {limit * 100:.0f} cm/h"
-            rate = _expected(track, What.RATE, rank, name, begins, (RATE_TOLERANCE, 0), False)
+            reached = minutes[(minutes >= begins) & (minutes <= ends) & (slope >= limit)]
+            at = int(reached[0]) if len(reached) else begins
             must = _first_held(clear, begins, ends)
-            if must is not None:
-                latest = must + RATE_HELD + RATE_TOLERANCE
-                yield _extended(track, replace(rate, latest=latest, required=True))
-            else:
-                yield _extended(track, replace(rate, latest=ends + RATE_HELD))
+            latest = ends + RATE_HELD if must is None else must + RATE_HELD + RATE_TOLERANCE
+            rate = _expected(track, What.RATE, rank, name, at, (0, 0), required=must is not None)
+            yield _extended(track, replace(rate, earliest=begins - RATE_TOLERANCE, latest=latest))
 
 
 def _first_held(clear: Sequence[tuple[int, int]], begins: int, ends: int) -> int | None:
