@@ -6,6 +6,7 @@ import pytest
 from mqtt5 import PublishPacket
 
 from ingest import mqtt
+from ingest.clock import system_clock
 from ingest.model import RawMessage
 from ingest.mqtt import Limits
 from tests.fakes.broker import FakeBroker, gather_messages, gather_session, reading, running, settle, until
@@ -96,15 +97,18 @@ async def test_a_gathering_never_spans_the_start_of_a_session() -> None:
 
 async def test_starts_with_nothing_between_them_are_told_as_one_lost_session() -> None:
     async with FakeBroker() as broker, running(broker.port) as subscriber:
+        reset_at = []
         for present in (True, False, True):
             peer = await (await broker.connection()).greet(present=present)
             await until(lambda: subscriber.connected)
             peer.reset()
+            reset_at.append(system_clock().now())
             await until(lambda: not subscriber.connected)
         gathered = await subscriber.gather()
         assert gathered.session is not None
         assert not gathered.session.present
         assert gathered.session.lost_at is not None
+        assert gathered.session.lost_at <= reset_at[0]
         assert gathered.session.epoch == 3
 
 
