@@ -20,6 +20,7 @@ from alerts.rules.table import Columns, RuleTable
 from ingest.model import Moment
 
 Index = NDArray[np.int64]
+Codes = NDArray[np.int8]
 
 # Places in the order of telling, before the batch's first row and after its last.
 BEFORE_ROWS, AFTER_ROWS = -1, np.iinfo(np.int64).max
@@ -36,6 +37,20 @@ class EngineState:
     ours: dict[str, Condition] = field(default_factory=dict)
     revisions: list[tuple[int, int]] = field(default_factory=list)
     orphans: list[tuple[Condition, Event]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What became of one target at one row (`index`: its place in the batch) or at a tick."""
+
+    rule: int
+    pair: int
+    index: int
+    kind: EventKind
+    previous_level: int
+    time: int
+    rate: float | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +120,7 @@ class Evaluation:
             return
         window = self._window(int(table.series[pair]))
         try:
-            signal = table.signal(window)
+            signal = table.signal(window, np.array([-np.inf]))
         except Exception as error:
             self._failed(rule, BEFORE_ROWS, error)
             return
@@ -116,7 +131,7 @@ class Evaluation:
         kind = EventKind.ESCALATED if level > before else EventKind.LOWERED if level else EventKind.CANCELLED
         time = int(window.time[0, -1]) if level else self._moment.now
         columns.state.put(np.array([pair]), _settled(level, time))
-        self._tell(rule, pair, BEFORE_ROWS, kind, before, time, window, signal, "rule changed")
+        self._tell(Turn(rule, pair, BEFORE_ROWS, kind, before, time, reason="rule changed"), window, signal)
 
     # -- the rows
 
@@ -178,29 +193,41 @@ class Evaluation:
         table = self._state.tables[rule]
         windows = self._windows.take(at)
         try:
-            signal = table.signal(windows)
+            state = self._columns.get(rule, self._state.columns[rule]).state
+            closed = state.phase[pair] == Phase.INACTIVE
+            signal = table.signal(windows, np.where(closed, table.lowest[pair], -np.inf))
             known = np.flatnonzero(~np.isnan(signal.value[:, -1]))
             pair, signal = pair[known], signal.take(known)
-            before = self._staged(rule).state.take(pair)
+            before = state.take(pair)
             after, told = step(before, table.limits.take(pair), signal)
         except Exception as error:
             self._failed(rule, int(index[0]), error)
             return
-        self._move(rule, pair, before, after)
-        for row in np.flatnonzero(told):
-            kind = KINDS[told[row]]
+        moved = after.differs(before)
+        if not moved.any():
+            return
+        self._move(rule, pair, after, moved)
+        self._tell_rows(rule, pair, index[known], before.level, windows.take(known), signal, told)
+
+    def _tell_rows(
+        self,
+        rule: int,
+        pair: Index,
+        index: Index,
+        level: Index,
+        windows: Windows,
+        signal: Signal,
+        told: Codes,
+    ) -> None:
+        """Tell of the rows that the machine wants told; all arguments have one entry for each row."""
+        rows = np.flatnonzero(told)
+        rates = events.slopes(self._state.tables[rule], windows.take(rows))
+        for row, rate in zip(rows.tolist(), rates, strict=True):
+            kind, one = KINDS[told[row]], np.array([row])
             assert kind is not None
-            one = np.array([row])
-            self._tell(
-                rule,
-                int(pair[row]),
-                int(index[known[row]]),
-                kind,
-                int(before.level[row]),
-                int(signal.time[row, -1]),
-                windows.take(known[one]),
-                signal.take(one),
-            )
+            place, time = int(index[row]), int(signal.time[row, -1])
+            turn = Turn(rule, int(pair[row]), place, kind, int(level[row]), time, rate)
+            self._tell(turn, windows.take(one), signal.take(one))
 
     # -- time and arrivals, for the kinds that judge silence
 
@@ -208,20 +235,12 @@ class Evaluation:
         """An arrival ends a silence; it was as long as from its begin to the arrival."""
         state, limits = self._staged(rule).state, self._state.tables[rule].limits
         before = state.take(pair)
-        self._move(rule, pair, before, State.inactive(len(pair)))
+        self._move(rule, pair, State.inactive(len(pair)), np.ones(len(pair), np.bool_))
         for row, (target, time) in enumerate(zip(pair.tolist(), received.tolist(), strict=True)):
             state.since[target] = time
             silent = (time - int(before.since[row])) / MICROS + float(limits.raise_at[target, 0])
-            self._tell(
-                rule,
-                target,
-                int(index[row]),
-                EventKind.CLEARED,
-                int(before.level[row]),
-                time,
-                self._windows.take(at[row : row + 1]),
-                _one(silent, time),
-            )
+            turn = Turn(rule, target, int(index[row]), EventKind.CLEARED, int(before.level[row]), time)
+            self._tell(turn, self._windows.take(at[row : row + 1]), _one(silent, time))
 
     def tick(self) -> None:
         """Judge silence at the moment's `now`, unless we are blind."""
@@ -242,10 +261,9 @@ class Evaluation:
                 self._fall_silent(rule, pair, int(begin[pair]) + limit, float(silent[pair]))
 
     def _fall_silent(self, rule: int, pair: int, since: int, silent: float) -> None:
-        before = self._staged(rule).state.take(np.array([pair]))
-        self._move(rule, np.array([pair]), before, _settled(1, since))
+        self._move(rule, np.array([pair]), _settled(1, since), np.ones(1, np.bool_))
         window = self._window(int(self._state.tables[rule].series[pair]))
-        self._tell(rule, pair, AFTER_ROWS, EventKind.RAISED, 0, since, window, _one(silent, since))
+        self._tell(Turn(rule, pair, AFTER_ROWS, EventKind.RAISED, 0, since), window, _one(silent, since))
 
     def _arrival(self) -> Index:
         arrival = self._state.memory.arrival.copy()
@@ -260,9 +278,9 @@ class Evaluation:
             self._columns[rule] = self._state.columns[rule].copy()
         return self._columns[rule]
 
-    def _move(self, rule: int, pair: Index, before: State, after: State) -> None:
-        self._staged(rule).state.put(pair, after)
-        self._touched.update((rule, moved) for moved in pair[after.differs(before)].tolist())
+    def _move(self, rule: int, pair: Index, after: State, moved: NDArray[np.bool_]) -> None:
+        self._staged(rule).state.put(pair[moved], after.take(moved))
+        self._touched.update((rule, each) for each in pair[moved].tolist())
 
     def _window(self, series: int) -> Windows:
         """One series' window with the batch's rows in it."""
@@ -274,38 +292,30 @@ class Evaluation:
             window.push(np.array([0]), self._quiet.take(np.array([row])))
         return window
 
-    def _tell(
-        self,
-        rule: int,
-        pair: int,
-        index: int,
-        kind: EventKind,
-        previous_level: int,
-        time: int,
-        window: Windows,
-        signal: Signal,
-        reason: str = "",
-    ) -> None:
+    def _tell(self, turn: Turn, window: Windows, signal: Signal) -> None:
+        """Number an event, give it its alert, and note it; the state already stands where the event leads."""
+        rule, pair = turn.rule, turn.pair
         table, columns = self._state.tables[rule], self._staged(rule)
         target = table.targets[pair].key
         ordinal = int(columns.ordinal[pair]) + 1
         columns.ordinal[pair] = ordinal
-        if previous_level == 0:
-            columns.opened_at[pair] = time
-            columns.alert_id[pair] = events.alert_identity(table.rule.id, target, time, ordinal)
+        if turn.previous_level == 0:
+            columns.opened_at[pair] = turn.time
+            columns.alert_id[pair] = events.alert_identity(table.rule.id, target, turn.time, ordinal)
         alert_id = columns.alert_id[pair]
         assert alert_id is not None
         decision = events.Decision(
-            kind=kind,
-            previous_level=previous_level,
+            kind=turn.kind,
+            previous_level=turn.previous_level,
             level=int(columns.state.level[pair]),
-            event_time=time,
+            event_time=turn.time,
             detected_at=self._moment.now,
             ordinal=ordinal,
             alert_id=alert_id,
-            reason=reason,
+            rate_per_hour=turn.rate,
+            reason=turn.reason,
         )
-        self._told.append((index, rule, events.tell(table, pair, window, signal, decision)))
+        self._told.append((turn.index, rule, events.tell(table, pair, window, signal, decision)))
         if decision.level == 0:
             columns.opened_at[pair], columns.alert_id[pair] = NEVER, None
 

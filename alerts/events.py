@@ -38,6 +38,7 @@ class Decision:
     detected_at: int
     ordinal: int
     alert_id: str
+    rate_per_hour: float | None = None
     reason: str = ""
 
 
@@ -84,7 +85,7 @@ def tell(table: RuleTable, pair: int, window: Windows, signal: Signal, decision:
         threshold=judged.raise_at,
         observed=None if newest is None else float(window.value[0, newest]),
         observed_at=None if newest is None else int(window.time[0, newest]),
-        rate_per_hour=_slope(window, usable),
+        rate_per_hour=decision.rate_per_hour,
         verified=not rises or _verified(table, pair, signal, decision.level),
         evidence=_evidence(window, usable, plan.evidence if rises else CLEARING_EVIDENCE),
         reason=decision.reason,
@@ -165,9 +166,10 @@ def cancel(condition: Condition, last: Event, now: int, reason: str) -> tuple[Ev
     return event, ended
 
 
-def _slope(window: Windows, usable: NDArray[np.bool_]) -> float | None:
-    slope = recent_slope(window, usable[None, :], SLOPE_WINDOW, SLOPE_SPAN, SLOPE_POINTS)[0]
-    return None if np.isnan(slope) else round(float(slope), 6)
+def slopes(table: RuleTable, windows: Windows) -> list[float | None]:
+    """The robust slope of each window, per hour, None where there is too little to judge by."""
+    found = recent_slope(windows, table.usable(windows), SLOPE_WINDOW, SLOPE_SPAN, SLOPE_POINTS)
+    return [None if np.isnan(slope) else round(slope, 6) for slope in found.tolist()]
 
 
 def _verified(table: RuleTable, pair: int, signal: Signal, level: int) -> bool:

@@ -143,14 +143,14 @@ class SeriesMemory:
     def gather(self, series: NDArray[np.int64]) -> Windows:
         """A copy of some series' windows."""
         place = (self._head[series, None] + np.arange(self.rows)) % self.rows
-        at = series[:, None]
+        place += series[:, None] * self.rows  # one flat index for all columns: several times faster
         ring = self._ring
         windows = Windows(
             self.span,
-            ring.time[at, place],
-            ring.value[at, place],
-            ring.quality[at, place],
-            ring.received[at, place],
+            ring.time.reshape(-1).take(place),
+            ring.value.reshape(-1).take(place),
+            ring.quality.reshape(-1).take(place),
+            ring.received.reshape(-1).take(place),
         )
         windows._forget(np.arange(len(series)))
         return windows

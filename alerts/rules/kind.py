@@ -112,8 +112,13 @@ class RowKind(Kind, Protocol):
     def accepted(self, settings: Any) -> frozenset[Quality]:
         """The flags of rows that may take part."""
 
-    def signal(self, settings: Any, windows: Windows, usable: NDArray[np.bool_]) -> Signal:
-        """The signal of n series, newest last; `usable` marks the rows (n, k) that may take part."""
+    def signal(
+        self, settings: Any, windows: Windows, usable: NDArray[np.bool_], floor: NDArray[np.float64]
+    ) -> Signal:
+        """The signal of n series, newest last; `usable` marks the rows (n, k) that may take part.
+
+        Where the newest sample is below `floor` (n), NaN may stand for it: it would change nothing.
+        """
 
 
 class ExplicitLevel(Model):

@@ -80,10 +80,12 @@ class Rate:
     def accepted(self, settings: Settings) -> frozenset[Quality]:
         return flags(settings.accept)
 
-    def signal(self, settings: Settings, windows: Windows, usable: NDArray[np.bool_]) -> Signal:
+    def signal(
+        self, settings: Settings, windows: Windows, usable: NDArray[np.bool_], floor: NDArray[np.float64]
+    ) -> Signal:
         """The slope now, in the datastream's unit per hour; NaN where there is too little to judge by."""
         span, window = micros(settings.span), micros(settings.window)
-        slope = recent_slope(windows, usable, window, span, settings.points)
+        slope = recent_slope(windows, usable, window, span, settings.points, floor)
         doubted = (usable & (windows.quality == Quality.SUSPECT)).any(axis=1)
         return Signal(slope[:, None], windows.time[:, -1:], doubted[:, None])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,63 +13,90 @@ HOUR = 3_600e6  # microseconds
 MOST_POINTS = 16  # 120 pairs; more points add cost and next to no robustness
 LEAST_STEP = 1e6  # microseconds; closer samples give no slope (sub-second steps divide by almost nothing)
 CHUNK = 1_024  # series at once: the pairs of a chunk stay within the processor's cache
+ROUNDING = 1e-9  # of a difference of values; keeps the quick test on the safe side
+
+Floats = NDArray[np.float64]
+Times = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 def recent_slope(
-    windows: Windows, usable: NDArray[np.bool_], window: int, span: int, points: int
-) -> NDArray[np.float64]:
+    windows: Windows, usable: Mask, window: int, span: int, points: int, floor: Floats | None = None
+) -> Floats:
     """Slope per hour of each series over its newest `window` microseconds.
 
-    NaN where fewer than `points` usable rows, or rows spanning less than `span` microseconds, are there.
+    NaN where fewer than `points` usable rows, or rows spanning less than `span` microseconds, are there; and
+    where the slope is found to be below `floor` (per series) without working it out.
     """
     inside = usable & (windows.time >= windows.time[:, -1:] - window)
-    return theil_sen(windows.time, np.where(inside, windows.value, np.nan), span, points)
+    value = np.where(inside, windows.value, np.nan)
+    slope = np.full(len(windows), np.nan)
+    asked = (
+        np.arange(len(windows)) if floor is None else np.flatnonzero(may_reach(windows.time, value, floor))
+    )
+    for at in range(0, len(asked), CHUNK):
+        part = asked[at : at + CHUNK]
+        slope[part] = theil_sen(windows.time[part], value[part], span, points)
+    return slope
 
 
-def theil_sen(
-    time: NDArray[np.int64], value: NDArray[np.float64], span: int, points: int
-) -> NDArray[np.float64]:
-    """Slope per hour of each row of (n, k) samples, NaN values left out."""
-    parts = [
-        _slopes(time[at : at + CHUNK], value[at : at + CHUNK], span, points)
-        for at in range(0, len(time), CHUNK)
-    ]
-    return np.concatenate(parts) if parts else np.empty(0)
-
-
-def _slopes(
-    time: NDArray[np.int64], value: NDArray[np.float64], span: int, points: int
-) -> NDArray[np.float64]:
+def theil_sen(time: Times, value: Floats, span: int, points: int) -> Floats:
+    """Slope per hour of each row of (n, k) samples, sorted by time, NaN values left out."""
     usable = ~np.isnan(value)
     count = usable.sum(axis=1)
-    newest = np.where(usable, time, np.iinfo(np.int64).min).max(axis=1, initial=np.iinfo(np.int64).min)
-    oldest = np.where(usable, time, newest[:, None]).min(axis=1, initial=np.iinfo(np.int64).max)
-    hours, value = _thinned(np.where(usable, time, newest[:, None]), value, usable, count)
-    first, second = np.triu_indices(hours.shape[1], 1)
-    run = hours[:, second] - hours[:, first]
-    rise = value[:, second] - value[:, first]
-    slope = np.full(run.shape, np.nan)
-    np.divide(rise, run, out=slope, where=run >= LEAST_STEP / HOUR)
+    if count.max(initial=0) < 2:
+        return np.full(len(time), np.nan)
+    if count.max() > MOST_POINTS:
+        time, value, usable = _thinned(time, value, usable, count)
+    some = usable.any(axis=0)
+    time, value, usable = time[:, some], value[:, some], usable[:, some]
+    newest = np.where(usable, time, np.iinfo(np.int64).min).max(axis=1)
+    oldest = np.where(usable, time, np.iinfo(np.int64).max).min(axis=1)
+    first, second = _pairs(value.shape[1])
+    run = (time[:, second] - time[:, first]) / HOUR
+    rise = value[:, second] - value[:, first]  # NaN where either is not usable
+    slope = np.divide(rise, run, out=np.full(run.shape, np.nan), where=run >= LEAST_STEP / HOUR)
     return np.where((count >= points) & (newest - oldest >= span), _median(slope), np.nan)
 
 
+def may_reach(time: Times, value: Floats, floor: Floats) -> Mask:
+    """Whether the median slope of each row of (n, k) samples can be at or above `floor` per hour.
+
+    Without a division or a sort: it cannot unless half of the pairs rise once `floor` is taken off.
+    """
+    asked = np.isfinite(floor)
+    if not asked.any():
+        return ~asked
+    hours = (time - time[:, -1:]) / HOUR
+    rest = np.ascontiguousarray((value - hours * np.where(asked, floor, 0.0)[:, None]).T)
+    count = (~np.isnan(rest)).sum(axis=0)
+    rising = np.zeros(len(time), np.int64)
+    for step in range(1, len(rest)):
+        rising += (rest[step:] - rest[:-step] >= -ROUNDING).sum(axis=0)
+    close = (np.diff(time, axis=1) < LEAST_STEP).any(axis=1)
+    return np.asarray(close | ~asked | (2 * rising >= count * (count - 1) // 2 - 1), np.bool_)
+
+
+@lru_cache(maxsize=64)
+def _pairs(points: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    return np.triu_indices(points, 1)
+
+
 def _thinned(
-    time: NDArray[np.int64], value: NDArray[np.float64], usable: NDArray[np.bool_], count: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """At most `MOST_POINTS` usable samples of each row, evenly chosen with the newest; time in hours."""
+    time: Times, value: Floats, usable: Mask, count: NDArray[np.int64]
+) -> tuple[Times, Floats, Mask]:
+    """At most `MOST_POINTS` usable samples of each row, evenly chosen, the newest among them."""
     from_newest = np.cumsum(usable[:, ::-1], axis=1)[:, ::-1] - 1
     share = np.maximum(count, MOST_POINTS)[:, None]
     chosen = usable & ((from_newest * MOST_POINTS) // share != ((from_newest - 1) * MOST_POINTS) // share)
     order = np.argsort(chosen, axis=1, kind="stable")[:, -MOST_POINTS:]
-    hours = (time - time[:, -1:]) / HOUR
-    kept = np.take_along_axis(np.where(chosen, value, np.nan), order, axis=1)
-    return np.take_along_axis(hours, order, axis=1), kept
+    chosen = np.take_along_axis(chosen, order, axis=1)
+    kept = np.take_along_axis(value, order, axis=1)
+    return np.take_along_axis(time, order, axis=1), np.where(chosen, kept, np.nan), chosen
 
 
-def _median(slopes: NDArray[np.float64]) -> NDArray[np.float64]:
+def _median(slopes: Floats) -> Floats:
     """Median of each row without its NaNs; NaN where there is nothing else."""
-    if not slopes.shape[1]:
-        return np.full(len(slopes), np.nan)
     ordered = np.sort(slopes, axis=1)  # NaN last
     count = (~np.isnan(slopes)).sum(axis=1)
     rows = np.arange(len(slopes))

@@ -35,6 +35,7 @@ class RuleTable:
         self.pair_of[self.series] = np.arange(len(self.series))
         self.limits = _limits(self.plans)
         self.quiet_below = np.array([plan.quiet_below for plan in self.plans], np.float64)
+        self.lowest = self.limits.raise_at.min(axis=1, initial=np.inf)
         self.memory = max((plan.memory for plan in self.plans), default=0)
         accepted = self.kind.accepted(rule.settings) if self.kind else ANY_FLAG
         self.accepted = np.zeros(max(Quality) + 1, np.bool_)
@@ -51,10 +52,10 @@ class RuleTable:
         known &= windows.time >= windows.time[:, -1:] - self.memory
         return np.asarray(known & self.accepted[windows.quality], np.bool_)
 
-    def signal(self, windows: Windows) -> Signal:
-        """The signal of some series; only of a rule whose kind has one."""
+    def signal(self, windows: Windows, floor: NDArray[np.float64]) -> Signal:
+        """The signal of some series; only of a rule whose kind has one. For `floor` see `RowKind.signal`."""
         assert self.kind is not None
-        return self.kind.signal(self.rule.settings, windows, self.usable(windows))
+        return self.kind.signal(self.rule.settings, windows, self.usable(windows), floor)
 
     def band(self, pair: int, rank: int) -> Band | None:
         """The level of that rank at a target."""

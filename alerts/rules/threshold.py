@@ -82,7 +82,9 @@ class Threshold:
     def accepted(self, settings: Settings) -> frozenset[Quality]:
         return flags(settings.accept)
 
-    def signal(self, settings: Settings, windows: Windows, usable: NDArray[np.bool_]) -> Signal:
+    def signal(
+        self, settings: Settings, windows: Windows, usable: NDArray[np.bool_], floor: NDArray[np.float64]
+    ) -> Signal:
         """The values themselves, in the datastream's unit."""
         suspect = usable & (windows.quality == Quality.SUSPECT)
         return Signal(np.where(usable, windows.value, np.nan), windows.time, suspect)
