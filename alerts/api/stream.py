@@ -72,7 +72,7 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-@router.get("/events/stream", response_class=EventStream)
+@router.get("/events/stream", status_code=200, response_class=EventStream)
 async def stream(
     request: Request,
     after: Annotated[

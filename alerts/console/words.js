@@ -8,7 +8,7 @@ export const WORDS = {
   brand_line: ["Trung tâm điều hành đô thị thông minh Huế", "Huế Intelligent Operations Centre"],
   skip: ["Đến danh sách cảnh báo", "Skip to the alerts"],
   exercise: ["DIỄN TẬP", "EXERCISE"],
-  exercise_line: ["Số liệu mô phỏng, không phải tình hình thật", "Simulated data, not the real situation"],
+  exercise_line: ["Số liệu mô phỏng, không phải thật", "Simulated data, not the real situation"],
   test: ["THỬ NGHIỆM", "TEST"],
   clock_label: ["Số liệu đến", "Data up to"],
   zone: ["giờ Việt Nam (UTC+7)", "Việt Nam time (UTC+7)"],

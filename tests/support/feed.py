@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-import msgspec
+import httpx
 import psycopg
 
 from alerts.model import Event, EventKind, Evidence, Severity
@@ -22,6 +26,7 @@ from ingest.store.migrate import INGEST, migrate
 Connection = psycopg.Connection[Any]
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
+WEEK = 7 * 24 * HOUR
 NOW = 1_761_523_200_000_000  # 2025-10-27T00:00:00Z, 07:00 in Huế
 NATURE = Nature.EXERCISE
 KIMLONG, PHUOC = "HUE-WL-KIMLONG", "HUE-WL-PHUOC"
@@ -69,8 +74,9 @@ def commit(
 ) -> None:
     """What ingest's last transaction left in the writer's row, `ago_s` real seconds ago."""
     connection.execute(
-        "INSERT INTO writer (partition, epoch, batch, owner, backend_pid, committed_at, now_at, sighted_since,"
-        " blind_reason) VALUES ('hue', 1, 1, 'test', 0, clock_timestamp() - %(ago)s * interval '1 second',"
+        "INSERT INTO writer (partition, epoch, batch, owner, backend_pid, committed_at, now_at,"
+        " sighted_since, blind_reason)"
+        " VALUES ('hue', 1, 1, 'test', 0, clock_timestamp() - %(ago)s * interval '1 second',"
         " %(now)s, %(sighted)s, %(reason)s) ON CONFLICT (partition) DO UPDATE SET batch = writer.batch + 1,"
         " committed_at = excluded.committed_at, now_at = excluded.now_at,"
         " sighted_since = excluded.sighted_since, blind_reason = excluded.blind_reason",
@@ -92,9 +98,6 @@ def observe(connection: Connection, key: str, time: int, value: float, quality: 
         " SELECT %s, %s, %s, id, %s FROM datastream WHERE key = %s AND nature = %s",
         (moment, moment, value, quality, key, NATURE),
     )
-
-
-WEEK = 7 * 24 * HOUR
 
 
 def happening(
@@ -149,9 +152,10 @@ def tell(connection: Connection, *events: Event, open_alert: bool = True) -> int
 def _condition(cursor: psycopg.Cursor[Any], event: Event) -> None:
     ended = event.level == 0
     cursor.execute(
-        "INSERT INTO alert_condition (rule, target, phase, level, since, candidate_level, alert_id, opened_at,"
-        " ordinal, rule_version) VALUES (%(rule)s, %(target)s, %(phase)s, %(level)s, %(at)s, 0, %(alert)s,"
-        " %(opened)s, 1, '1') ON CONFLICT (rule, target) DO UPDATE SET phase = excluded.phase,"
+        "INSERT INTO alert_condition (rule, target, phase, level, since, candidate_level, alert_id,"
+        " opened_at, ordinal, rule_version)"
+        " VALUES (%(rule)s, %(target)s, %(phase)s, %(level)s, %(at)s, 0, %(alert)s, %(opened)s, 1, '1')"
+        " ON CONFLICT (rule, target) DO UPDATE SET phase = excluded.phase,"
         " level = excluded.level, since = excluded.since, alert_id = excluded.alert_id,"
         " opened_at = coalesce(alert_condition.opened_at, excluded.opened_at)",
         {
@@ -166,7 +170,53 @@ def _condition(cursor: psycopg.Cursor[Any], event: Event) -> None:
     )
 
 
-def body(event: Event) -> dict[str, Any]:
-    """The event as plain data, for comparing."""
-    plain: dict[str, Any] = msgspec.to_builtins(event)
-    return plain
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One server-sent event as a browser would see it."""
+
+    event: str
+    seq: int | None
+    data: dict[str, Any]
+
+
+@asynccontextmanager
+async def listening(
+    url: str, *, last_event_id: str | None = None, query: str = ""
+) -> AsyncIterator[AsyncIterator[Frame]]:
+    """A live client of the stream, with the number it has seen last."""
+    headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
+    async with (
+        httpx.AsyncClient(timeout=httpx.Timeout(20.0)) as client,
+        client.stream("GET", f"{url}/api/v1/events/stream{query}", headers=headers) as response,
+        aclosing(_frames(response)) as frames,
+    ):
+        yield frames
+
+
+async def _frames(response: httpx.Response) -> AsyncGenerator[Frame, None]:
+    fields: dict[str, str] = {}
+    async for line in response.aiter_lines():
+        if line:
+            name, _, value = line.partition(": ")
+            fields[name] = value
+        elif "event" in fields:
+            seq = int(fields["id"]) if "id" in fields else None
+            yield Frame(fields["event"], seq, json.loads(fields["data"]))
+            fields = {}
+        else:
+            fields = {}
+
+
+async def first(frames: AsyncIterator[Frame], event: str) -> Frame:
+    """The next frame of that kind; others are passed over."""
+    async for frame in frames:
+        if frame.event == event:
+            return frame
+    raise AssertionError(f"the stream ended without {event}")
+
+
+async def until(check: Callable[[], Awaitable[bool]], seconds: float = 15.0) -> None:
+    """Wait for something that the outside can only ask for."""
+    async with asyncio.timeout(seconds):
+        while not await check():  # noqa: ASYNC110 - what is waited for lies in another process
+            await asyncio.sleep(0.05)
