@@ -68,6 +68,7 @@ def test_redelivered_readings_are_stored_and_told_once(database: Database) -> No
     assert (again.stored, again.duplicate, again.batch) == (0, 3, 2)
     assert stored(database.url) == sorted(rows)
     assert told(database.url) == rows
+    assert len(sink.evaluated) == 2  # the writer knew its own rows: none was refused and tried again
     writer.close()
 
 

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -55,6 +57,19 @@ def test_two_processes_migrating_at_once_both_succeed(database: Database) -> Non
     printed = sorted(process.communicate(timeout=60)[0].strip() for process in processes)
     assert [process.returncode for process in processes] == [0, 0]
     assert printed == ["['ingest/0001_ingest']", "[]"]
+
+
+def test_any_number_migrating_at_the_same_moment_apply_it_once(plain_database: Database) -> None:
+    ready = Barrier(6)
+
+    def one(_: int) -> list[str]:
+        with opened(plain_database) as connection:
+            ready.wait()
+            return migrate(connection, [INGEST], Nature.TEST)
+
+    with ThreadPoolExecutor(ready.parties) as pool:
+        applied = list(pool.map(one, range(ready.parties)))
+    assert sorted(applied) == [[]] * 5 + [["ingest/0001_ingest"]]
 
 
 def test_packages_are_applied_in_the_order_given(plain_database: Database, extra: Path) -> None:
