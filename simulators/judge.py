@@ -149,7 +149,7 @@ def _improper(event: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def _unexpected(telling: Telling, event: Mapping[str, Any]) -> Line:
-    words = f"{telling.what} {event.get('level_name') or telling.level}"
+    words = f"{telling.what} {event.get('level_name') or telling.level or ''}".strip()
     return Line(False, telling.target, words, told=telling.at, remark=f"unexpected ({event['rule']})")
 
 

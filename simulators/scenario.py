@@ -79,7 +79,7 @@ class StreetCurve(Part):
 
 
 class Storm(Part):
-    """A sin² envelope of rain with `total_mm` in all."""
+    """A sin² envelope of rain with about `total_mm` in all."""
 
     begins: Time
     ends: Time

@@ -100,8 +100,11 @@ class World:
         for storm in spec.storms:
             begins, ends = to_micros(storm.begins), to_micros(storm.ends)
             phase = np.clip((grid - begins) / (ends - begins), 0.0, 1.0)
-            pulses = np.sin(np.pi * phase) ** 2 * rng.gamma(PULSE_SHAPE, size=len(grid))
-            fallen += pulses * (storm.total_mm * spec.factor / pulses.sum())
+            mean = (
+                storm.total_mm * spec.factor * PULSE / (ends - begins)
+            )  # of a pulse; sin² halves its double
+            pulses = rng.gamma(PULSE_SHAPE, 2 * mean / PULSE_SHAPE, size=len(grid))
+            fallen += np.sin(np.pi * phase) ** 2 * pulses
         fallen = np.minimum(fallen, HEAVIEST_MM_PER_HOUR * PULSE / HOUR)
         total = np.cumsum(fallen)
         return lambda times: np.floor(np.interp(times, grid, total) / BUCKET_MM + 1e-9) * BUCKET_MM
