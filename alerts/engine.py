@@ -19,11 +19,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts import events
 from alerts.evaluation import EngineState, Evaluation, Outcome
 from alerts.memory import Rows, SeriesMemory
 from alerts.model import Condition, Event
-from alerts.rules.book import Rule
+from alerts.rules.book import RESERVED, Rule
 from alerts.rules.kind import HOUR
 from alerts.rules.table import RuleTable
 from ingest.model import Changes, ObservationBatch
@@ -65,7 +64,7 @@ class Engine:
             pair = None if place is None else state.tables[place].pairs.get(condition.target)
             if place is not None and pair is not None:
                 self._resume(state, place, pair, condition)
-            elif condition.rule == events.SELF and self._still_ours(condition):
+            elif condition.rule == RESERVED and self._still_ours(condition):
                 state.ours[condition.target] = condition
             elif condition.alert_id is not None:
                 state.orphans.append((condition, (last_events or {})[condition.alert_id]))

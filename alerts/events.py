@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from alerts.condition import Limits, Signal, confirmed_level
 from alerts.memory import NEVER, Windows
 from alerts.model import Condition, Event, EventKind, Evidence, Phase, Severity
+from alerts.rules.book import RESERVED
 from alerts.rules.slope import HOUR, recent_slope
 from alerts.rules.table import RuleTable
 
 NAMESPACE = uuid.UUID(
     "5f0f5d3e-3f0c-5c0b-9d0a-6b1d2f3e4a57"
 )  # of every id that Huewatch derives; never change
-SELF = "huewatch-self"  # the rule under which Huewatch alerts about itself; no file may use it
 
 SLOPE_WINDOW, SLOPE_SPAN, SLOPE_POINTS = int(HOUR), int(HOUR) // 2, 4  # the slope that an event tells
 CLEARING_EVIDENCE = 8  # rows at most that an end is told with
@@ -94,9 +94,9 @@ def tell(table: RuleTable, pair: int, window: Windows, signal: Signal, decision:
 
 def tell_self(rule: str, version: str, nature: str, detected_at: int, reason: str) -> tuple[Event, Condition]:
     """The alert about a rule that failed, and the condition that keeps it from being told twice."""
-    alert_id = alert_identity(SELF, rule, detected_at, 1)
+    alert_id = alert_identity(RESERVED, rule, detected_at, 1)
     condition = Condition(
-        rule=SELF,
+        rule=RESERVED,
         target=rule,
         phase=Phase.FIRING,
         level=1,
@@ -109,9 +109,9 @@ def tell_self(rule: str, version: str, nature: str, detected_at: int, reason: st
         rule_version=version,
     )
     event = Event(
-        event_id=event_identity(SELF, rule, EventKind.RAISED, detected_at, 1),
+        event_id=event_identity(RESERVED, rule, EventKind.RAISED, detected_at, 1),
         alert_id=alert_id,
-        rule=SELF,
+        rule=RESERVED,
         rule_version=version,
         rule_kind="self",
         target=rule,

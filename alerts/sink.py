@@ -25,6 +25,7 @@ EVENTS = Counter("huewatch_alert_events", "Told alert events, committed.", ["kin
 RULE_FAILURES = Counter(
     "huewatch_alert_rule_failures", "Evaluations that a rule failed in, committed.", ["rule"]
 )
+METRICS = (EVENTS, RULE_FAILURES)
 
 
 class AlertSink:

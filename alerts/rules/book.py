@@ -30,6 +30,7 @@ from ingest.yaml_lines import (
     yaml_files,
 )
 
+RESERVED = "huewatch-self"  # the rule under which Huewatch alerts about itself
 VERSION_LENGTH = 12  # hex digits of the hash: 48 bits for a handful of versions
 
 
@@ -162,6 +163,9 @@ def rule_version(settings: RuleSettings, target: Target, plan: Plan) -> str:
 def _check_ids(rules: Sequence[Rule]) -> Iterator[Problem]:
     seen: dict[str, Rule] = {}
     for rule in rules:
+        if rule.id == RESERVED:
+            message = f"{RESERVED!r} is the name of alerts about Huewatch itself."
+            yield rule.place.at("id").problem(message, "Give the rule another id.")
         first = seen.setdefault(rule.id, rule)
         if first is not rule:
             yield rule.place.at("id").problem(

@@ -8,11 +8,11 @@ value has been more than `clear.below` under the level for `clear.hold` of event
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from alerts.condition import Signal
 from alerts.memory import Windows
@@ -29,7 +29,7 @@ from alerts.rules.kind import (
     micros,
     rows_needed,
 )
-from alerts.rules.quantity import Quantity, QuantityField
+from alerts.rules.quantity import QuantityField
 from ingest.catalog import Datastream, Duration, Model
 from ingest.model import Quality
 from ingest.yaml_lines import Place, Problem
@@ -41,13 +41,23 @@ class Confirm(Model):
 
 
 class Clear(Model):
-    below: QuantityField = Quantity((0.0, ""))
+    below: QuantityField
     hold: Duration
+
+
+def _which_levels(levels: Any) -> str:
+    return "list" if isinstance(levels, list | tuple) else "word"
+
+
+Levels = Annotated[
+    Annotated[Literal["catalogue"], Tag("word")] | Annotated[tuple[ExplicitLevel, ...], Tag("list")],
+    Discriminator(_which_levels),
+]
 
 
 class Settings(RuleSettings):
     kind: Literal["threshold"]
-    levels: Literal["catalogue"] | tuple[ExplicitLevel, ...]
+    levels: Levels
     severities: dict[str, Severity] = Field(default_factory=dict)
     confirm: Confirm = Confirm()
     clear: Clear

@@ -1,0 +1,76 @@
+"""Each file of `cases/` is one behaviour of the shipped rules on the shipped catalogue."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from alerts.model import Event
+from alerts.rules.book import Rule, load_rules
+from ingest.catalog import Catalogue, load_catalogue
+from tests.property.engine_world import Item, Player
+from tests.timeline.script import Case, Restart, read_case
+
+ROOT = Path(__file__).parents[2]
+CASES = sorted((Path(__file__).parent / "cases").glob("*.txt"))
+
+
+@cache
+def shipped() -> tuple[Catalogue, tuple[Rule, ...]]:
+    catalogue = load_catalogue(ROOT / "config/catalog")
+    numbers = {key: place for place, (key, _, _) in enumerate(catalogue.datastreams())}
+    return catalogue, tuple(rule.numbered(numbers) for rule in load_rules(ROOT / "config/rules", catalogue))
+
+
+def load(path: Path) -> tuple[Case, list[Rule]]:
+    catalogue, rules = shipped()
+    streams = list(catalogue.datastreams())
+    cadence = {key: round(datastream.cadence * 1_000_000) for key, _, datastream in streams}
+    watch = next(
+        line.removeprefix("watch: ").strip() for line in path.read_text(encoding="utf-8").splitlines()
+        if line.startswith("watch: ")
+    )  # fmt: skip
+    number = [key for key, _, _ in streams].index(watch)
+    case = read_case(path, number, cadence)
+    return case, [rule for rule in rules if rule.id in case.rules]
+
+
+def play(case: Case, rules: list[Rule], together: bool) -> list[Event]:
+    """One transaction for each step, or as few as ticks and restarts allow."""
+    player = Player(rules)
+    waiting: list[Item] = []
+    for step in case.steps:
+        if isinstance(step, Restart):
+            if waiting:
+                player.play(waiting)
+            waiting = []
+            player.restart()
+            continue
+        waiting.append(step)
+        if not together or not hasattr(step, "value"):
+            player.play(waiting)
+            waiting = []
+    if waiting:
+        player.play(waiting)
+    return player.store.events
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["one by one", "together"])
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_timeline(path: Path, together: bool) -> None:
+    case, rules = load(path)
+    assert {rule.id for rule in rules} == set(case.rules)
+    told = play(case, rules, together)
+    said = [(event.kind.value, event.level_name, event.verified) for event in told]
+    assert said == [(want.kind, want.level, want.verified) for want in case.expected], case.sentence
+    for event, want in zip(told, case.expected, strict=True):
+        assert want.first <= event.event_time <= want.last, (
+            f"{case.sentence}: {event.kind} {event.level_name}"
+        )
+
+
+def test_there_are_enough_timelines() -> None:
+    sentences = {path.read_text(encoding="utf-8").splitlines()[0] for path in CASES}
+    assert len(sentences) == len(CASES) >= 15

@@ -1,0 +1,105 @@
+"""Corners of the condition machine that timelines of one gauge do not show."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alerts.condition import KINDS, Limits, Signal, State, run_start, step, surviving_level
+from alerts.memory import NEVER
+from alerts.model import EventKind, Phase
+
+MINUTE = 60_000_000
+
+
+def limits(*levels: float, hold: int = 30, samples: int = 2, below: float = 0.1, targets: int = 1) -> Limits:
+    raise_at = np.tile(np.array(levels), (targets, 1))
+    return Limits(raise_at, raise_at - below, np.full(targets, hold * MINUTE), np.full(targets, samples))
+
+
+def signal(*values: float, suspect: tuple[int, ...] = ()) -> Signal:
+    """One target's samples, five minutes apart."""
+    doubted = np.array([[place in suspect for place in range(len(values))]])
+    return Signal(np.array([values]), np.arange(len(values))[None, :] * 5 * MINUTE, doubted)
+
+
+def at_level(level: int, phase: Phase = Phase.FIRING) -> State:
+    state = State.inactive(1)
+    state.level[0], state.phase[0], state.since[0] = level, phase, 0
+    return state
+
+
+def test_a_rank_without_a_level_is_never_reached() -> None:
+    published = limits(np.inf, 2.0, np.inf)
+    state, told = step(State.inactive(1), published, signal(9.0, 9.0))
+    assert (state.level[0], KINDS[told[0]]) == (2, EventKind.RAISED)
+
+
+def test_the_old_state_is_left_as_it_was() -> None:
+    before = State.inactive(1)
+    after, _ = step(before, limits(1.0), signal(1.5, 1.5))
+    assert after.level[0] == 1
+    assert before.level[0] == 0
+    assert before.phase[0] == Phase.INACTIVE
+
+
+def test_a_missing_sample_is_no_sample() -> None:
+    state, told = step(State.inactive(1), limits(1.0), signal(1.5, np.nan, 1.5))
+    assert (state.level[0], KINDS[told[0]]) == (1, EventKind.RAISED)
+    state, told = step(State.inactive(1), limits(1.0), signal(np.nan, np.nan, 1.5))
+    assert (state.level[0], state.phase[0], KINDS[told[0]]) == (0, Phase.PENDING, None)
+
+
+def test_a_candidate_is_noted_while_a_lower_level_fires() -> None:
+    state, told = step(at_level(1), limits(1.0, 2.0), signal(1.5, 2.5))
+    assert (state.level[0], state.candidate_level[0], KINDS[told[0]]) == (1, 2, None)
+    assert state.candidate_since[0] == 5 * MINUTE
+    state, _ = step(state, limits(1.0, 2.0), signal(1.5, 2.5, 1.5))
+    assert (state.candidate_level[0], state.candidate_since[0]) == (0, NEVER)
+
+
+def test_a_hold_of_nothing_ends_at_once() -> None:
+    state, told = step(at_level(1), limits(1.0, hold=0), signal(0.5))
+    assert (state.level[0], state.phase[0], KINDS[told[0]]) == (0, Phase.INACTIVE, EventKind.CLEARED)
+
+
+def test_exactly_the_clear_value_still_holds() -> None:
+    state, _ = step(at_level(1), limits(1.0, below=0.5), signal(0.5))
+    assert state.phase[0] == Phase.FIRING
+    state, _ = step(at_level(1), limits(1.0, below=0.5), signal(0.4999))
+    assert state.phase[0] == Phase.CLEARING
+
+
+def test_a_signal_of_one_sample_steps_down_one_level_at_a_time() -> None:
+    """A slope has no window of its own to look back on: the lower level is kept and clears in its turn."""
+    state = at_level(2, Phase.CLEARING)
+    late = Signal(np.array([[0.0]]), np.array([[40 * MINUTE]]), np.zeros((1, 1), np.bool_))
+    state, told = step(state, limits(0.1, 0.2, samples=1, below=0.05), late)
+    assert (state.level[0], state.phase[0], KINDS[told[0]]) == (1, Phase.CLEARING, EventKind.LOWERED)
+    assert state.since[0] == 40 * MINUTE
+
+
+def test_targets_do_not_touch_each_other() -> None:
+    both = Signal(np.array([[1.5, 1.5], [0.1, 0.1]]), np.array([[0, 1], [0, 1]]), np.zeros((2, 2), np.bool_))
+    state, told = step(State.inactive(2), limits(1.0, targets=2), both)
+    assert told.tolist() == [KINDS.index(EventKind.RAISED), 0]
+    assert state.level.tolist() == [1, 0]
+
+
+def test_a_run_begins_at_its_first_sample_that_is_not_suspect() -> None:
+    start, broken = run_start(signal(2.0, 0.5, 0.5, 0.5, suspect=(1,)), np.array([1.0]))
+    assert (start[0], broken[0]) == (10 * MINUTE, True)
+    start, broken = run_start(signal(0.5, 0.5), np.array([1.0]))
+    assert (start[0], broken[0]) == (0, False)
+
+
+def test_changed_limits_keep_what_they_still_hold() -> None:
+    assert surviving_level(limits(1.0, 2.0), signal(1.5, 1.5), 1) == 1
+    assert surviving_level(limits(1.55, 2.0), signal(1.5, 1.5), 1) == 1  # held by the hysteresis
+    assert surviving_level(limits(1.7, 2.0), signal(1.5, 1.5), 1) == 0
+    assert surviving_level(limits(1.0, 1.4), signal(1.5, 1.5), 1) == 2
+    assert surviving_level(limits(1.0, 2.0), signal(1.5, 1.5), 2) == 1
+
+
+def test_changed_limits_without_a_sample_end_nothing() -> None:
+    assert surviving_level(limits(9.0), signal(np.nan), 1) == 1
+    assert surviving_level(limits(9.0), signal(np.nan), 3) == 1  # the nearest rank that there still is

@@ -1,0 +1,176 @@
+"""The one line that people read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from alerts.headline import headline, local_time, number, span
+from alerts.model import Event, EventKind, Severity
+from ingest.catalog import Station, Text
+from tests.property.engine_world import city
+
+MINUTE = 60_000_000
+AT = 1_761_523_200_000_000  # 2025-10-27T07:00:00+07:00
+
+EVENT = Event(
+    event_id="e",
+    alert_id="a",
+    rule="river-level",
+    rule_version="1",
+    rule_kind="threshold",
+    target="R1/water_level",
+    station="R1",
+    kind=EventKind.RAISED,
+    level=3,
+    level_name="BĐ III",
+    previous_level=0,
+    severity=Severity.SEVERE,
+    nature="Actual",
+    event_time=AT,
+    detected_at=AT + MINUTE,
+    value=3.58,
+    unit="m",
+    threshold=3.50,
+    observed=3.58,
+    observed_at=AT,
+    rate_per_hour=0.10,
+    verified=True,
+    evidence=(),
+)
+
+
+def kim_long() -> Station:
+    station = city().stations[0]
+    return station.model_copy(
+        update={"name": Text(vi="Kim Long", en="Kim Long"), "river": Text(vi="sông Hương", en="Huong River")}
+    )
+
+
+def said(**changes: Any) -> tuple[str, str]:
+    line = headline(replace(EVENT, **changes), kim_long())
+    return line.vi, line.en
+
+
+def test_a_level_is_told_with_its_margin_and_trend() -> None:
+    assert said() == (
+        "Kim Long (sông Hương): 3,58 m lúc 07:00 27/10, TRÊN BĐ III 0,08 m, đang lên 10 cm/giờ",
+        "Kim Long (Huong River): 3.58 m at 07:00 27/10, ABOVE BĐ III by 0.08 m, rising 10 cm/h",
+    )
+
+
+def test_an_exercise_says_so_first() -> None:
+    vi, en = said(nature="Exercise")
+    assert vi.startswith("DIỄN TẬP: Kim Long")
+    assert en.startswith("EXERCISE: Kim Long")
+    assert said(nature="Test")[0].startswith("THỬ NGHIỆM: ")
+
+
+def test_old_news_says_since_when_and_when_it_was_received() -> None:
+    vi, en = said(detected_at=AT + 45 * MINUTE)
+    assert vi == (
+        "Kim Long (sông Hương): 3,58 m lúc 07:00 27/10, TRÊN BĐ III từ 07:00, "
+        "đang lên 10 cm/giờ, nhận lúc 07:45"
+    )
+    assert "ABOVE BĐ III since 07:00" in en
+    assert en.endswith("received at 07:45")
+
+
+def test_ten_minutes_are_not_old() -> None:
+    assert "nhận lúc" not in said(detected_at=AT + 10 * MINUTE)[0]
+
+
+def test_a_day_later_the_day_is_said() -> None:
+    assert said(detected_at=AT + 24 * 60 * MINUTE)[0].endswith("nhận lúc 07:00 28/10")
+
+
+def test_suspect_evidence_is_said() -> None:
+    assert said(verified=False)[0].endswith(", chưa kiểm chứng")
+
+
+def test_a_step_down_names_the_level_that_was_left() -> None:
+    vi, en = said(
+        kind=EventKind.LOWERED,
+        level=2,
+        level_name="II",
+        previous_level=3,
+        threshold=2.0,
+        observed=3.38,
+        rate_per_hour=-0.04,
+    )
+    assert "3,38 m lúc 07:00 27/10, XUỐNG DƯỚI III, TRÊN II 1,38 m, đang xuống 4 cm/giờ" in vi
+    assert "DOWN BELOW III, ABOVE II by 1.38 m, falling 4 cm/h" in en
+
+
+def test_the_end_names_the_lowest_level() -> None:
+    vi, _ = said(
+        kind=EventKind.CLEARED, level=0, level_name="", threshold=1.0, observed=0.85, rate_per_hour=None
+    )
+    assert vi == "Kim Long (sông Hương): 0,85 m lúc 07:00 27/10, XUỐNG DƯỚI I"
+
+
+def test_a_level_held_by_hysteresis_claims_no_margin() -> None:
+    vi, _ = said(
+        kind=EventKind.LOWERED, level=2, level_name="II", previous_level=3, threshold=2.0, observed=1.95
+    )
+    assert "còn giữ II" in vi
+    assert "-" not in vi
+
+
+def test_a_fast_rise_says_how_fast() -> None:
+    vi, en = said(
+        rule_kind="rate", level=2, level_name="Lên rất nhanh", value=0.16, unit="m/h", threshold=0.15
+    )
+    assert vi == "Kim Long (sông Hương): ĐANG LÊN 16 cm/giờ (Lên rất nhanh), 3,58 m lúc 07:00 27/10"
+    assert en.startswith("Kim Long (Huong River): RISING 16 cm/h")
+    ended = said(rule_kind="rate", kind=EventKind.CLEARED, level=0, value=0.02, unit="m/h")[0]
+    assert "không còn lên nhanh" in ended
+
+
+def test_silence_says_how_long_and_the_last_value() -> None:
+    vi, en = said(
+        rule_kind="silence", level=1, value=2_460.0, unit="s", threshold=2_400.0, rate_per_hour=None
+    )
+    assert vi == "Kim Long (sông Hương): MẤT TÍN HIỆU đã 41 phút, số liệu cuối 3,58 m lúc 07:00 27/10"
+    assert "NO DATA for 41 min, last value 3.58 m at 07:00 27/10" in en
+    back, _ = said(rule_kind="silence", kind=EventKind.CLEARED, level=0, value=5_400.0, unit="s")
+    assert back == "Kim Long (sông Hương): có tín hiệu lại lúc 07:00 27/10 sau 1 giờ 30 phút"
+
+
+def test_a_cancelled_alert_says_why() -> None:
+    vi, en = said(kind=EventKind.CANCELLED, level=0, reason="rule changed")
+    assert vi == "Kim Long (sông Hương): HỦY cảnh báo: quy tắc đã thay đổi"
+    assert en == "Kim Long (Huong River): alert CANCELLED: rule changed"
+
+
+def test_an_alert_about_a_rule_needs_no_station() -> None:
+    line = headline(replace(EVENT, rule_kind="self", target="river-rate", station=""))
+    assert line.vi.startswith("river-rate: QUY TẮC BỊ LỖI")
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "vi"), [(3.575, 2, "3,58"), (-0.001, 2, "0,00"), (10.0, 0, "10"), (-1.5, 1, "-1,5")]
+)
+def test_numbers_have_a_decimal_comma_in_vietnamese(value: float, digits: int, vi: str) -> None:
+    assert number(value, digits)[0] == vi
+
+
+def test_times_are_local_whatever_the_machine_thinks() -> None:
+    assert local_time(AT) == "07:00 27/10"
+    assert local_time(AT + 17 * 60 * MINUTE) == "00:00 28/10"
+
+
+def test_spans_are_said_in_hours_and_minutes() -> None:
+    assert [span(seconds)[0] for seconds in (20, 60, 3_600, 5_400)] == [
+        "0 phút",
+        "1 phút",
+        "1 giờ",
+        "1 giờ 30 phút",
+    ]
+
+
+def test_no_shipped_headline_is_longer_than_cap_readers_show() -> None:
+    vi, en = said(nature="Exercise", detected_at=AT + 2 * 24 * 60 * MINUTE, verified=False)
+    assert max(len(vi), len(en)) < 150
