@@ -105,14 +105,22 @@ async def test_a_stream_cut_anywhere_gives_the_same_messages(rng: random.Random)
     assert [(m.packet_id, m.payload) for m in messages] == [(p.packet_id, p.payload) for p in packets]
 
 
-async def test_a_packet_larger_than_the_buffer_is_received_and_the_buffer_shrinks() -> None:
+async def test_a_packet_larger_than_the_buffer_is_received_and_the_buffer_shrinks(
+    rng: random.Random,
+) -> None:
     large = bytes(3 * BUFFER_BYTES) + b"end"
     async with FakeBroker() as broker, running(broker.port) as subscriber:
         peer = await (await broker.connection()).greet()
-        for packet_id in (1, 4):
-            peer.send(reading(packet_id), reading(packet_id + 1, large), reading(packet_id + 2, b"small"))
-            messages = await gather_messages(subscriber, 3)
-            assert [m.payload for m in messages] == [b"%d" % packet_id, large, b"small"]
+        for packet_id in range(1, 30, 3):
+            cut = reading(packet_id + 2, rng.randbytes(60_000))
+            data = cut.write()
+            peer.send(
+                reading(packet_id), reading(packet_id + 1, large), data[:30_000]
+            )  # behind the large one
+            messages = await gather_messages(subscriber, 2)
+            peer.send(data[30_000:])
+            messages += await gather_messages(subscriber, 1)
+            assert [m.payload for m in messages] == [b"%d" % packet_id, large, cut.payload]
         await settle(peer, subscriber)
         connection = subscriber._connection
         assert connection is not None
