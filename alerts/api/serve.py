@@ -56,13 +56,19 @@ async def serve_feed(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running_feed(database_url, broker, catalogue, nature, host, port) as feed:
-        health = serve_health(metrics_host, metrics_port, lambda: _readiness(feed.hub))
-        try:
-            await stop.wait()
-        finally:
-            await asyncio.to_thread(health.shutdown)
-            health.server_close()
+    try:
+        async with running_feed(database_url, broker, catalogue, nature, host, port) as feed:
+            health = serve_health(metrics_host, metrics_port, lambda: _readiness(feed.hub))
+            try:
+                await stop.wait()
+            finally:
+                await asyncio.to_thread(health.shutdown)
+                health.server_close()
+    except* Fatal as group:
+        fatal = group.exceptions[0]
+    else:
+        return
+    raise fatal
 
 
 class Feed:

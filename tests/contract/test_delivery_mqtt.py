@@ -18,7 +18,8 @@ from paho.mqtt.properties import Properties
 
 from alerts.api.serve import Feed, running_feed
 from alerts.model import EventKind
-from ingest.embedded import HOST, EmbeddedBroker, free_port
+from ingest.embedded import HOST, EmbeddedBroker
+from ingest.embedded_server import free_port
 from ingest.mqtt import BrokerSettings
 from tests.support.databases import Database
 from tests.support.feed import (
@@ -74,7 +75,7 @@ class Ioc:
             await asyncio.sleep(0.1)
 
     async def _listen(self) -> None:
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = 3600
         client = aiomqtt.Client(
             HOST,
@@ -95,13 +96,12 @@ class Ioc:
                 self._take(str(message.topic), message.payload)
 
     def _take(self, topic: str, payload: bytes) -> None:
-        body = json.loads(payload) if payload else None
         if topic == EVENTS:
-            self.events.append(body)
+            self.events.append(json.loads(payload))
         elif topic == STATUS:
-            self.statuses.append(body)
+            self.statuses.append(json.loads(payload))
         else:
-            self.kept[topic] = body
+            self.kept[topic] = json.loads(payload) if payload else None
 
     @property
     def numbers(self) -> list[int]:

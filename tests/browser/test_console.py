@@ -1,0 +1,301 @@
+"""The operator's page in a real Chromium: what it shows, and that it never shows more than it knows."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
+
+from alerts.api.serve import Feed, running_feed
+from alerts.model import EventKind
+from tests.support.databases import Database
+from tests.support.feed import (
+    HOUR,
+    KIMLONG,
+    MINUTE,
+    NATURE,
+    NOW,
+    PHUOC,
+    Connection,
+    catalogue,
+    commit,
+    happening,
+    observe,
+    prepare,
+    river,
+    tell,
+)
+from tests.support.parts import missing
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+PLANTED = "<script>document.title = 'planted'</script><img src=x onerror=\"document.title = 'planted'\">"
+CITY = catalogue(river("HUE-WL-PLANTED", PLANTED, PLANTED, (1.0, 2.0)))
+DESK = ViewportSize(width=1366, height=768)
+PHONE = ViewportSize(width=390, height=844)
+
+
+@pytest.fixture
+def artefacts(tmp_path: Path) -> Path:
+    """Where screenshots go, for people to look at."""
+    folder = Path(os.environ.get("HUEWATCH_ARTEFACTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """One Chromium for all; each test has a context of its own."""
+    path = shutil.which("chromium") or CHROMIUM
+    if not Path(path).exists():  # noqa: ASYNC240 - before anything runs
+        missing("chromium", "apt-get install chromium")
+    async with async_playwright() as playwright:
+        found = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield found
+        await found.close()
+
+
+@pytest.fixture
+def table(plain_database: Database) -> Iterator[Connection]:
+    """The morning of 27 October 2025: Kim Long above BĐ III and rising, Phú Ốc silent for 50 minutes."""
+    with prepare(plain_database.url, CITY) as connection:
+        for step in range(19):
+            at = NOW - step * 5 * MINUTE
+            observe(connection, f"{KIMLONG}/water_level", at, 3.58 - 0.10 * step / 12)
+            observe(connection, f"{PHUOC}/water_level", at - 50 * MINUTE, 4.42 - 0.08 * step / 12)
+            observe(connection, "HUE-WL-PLANTED/water_level", at, 0.5)
+        commit(connection)
+        tell(connection, happening(1, level=3, time=NOW - HOUR))
+        yield connection
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def heartbeat(table: Connection) -> AsyncIterator[asyncio.Task[None]]:
+    """Commits each second, as a living ingest does; cancel it and the feed grows old."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.to_thread(commit, table)
+            await asyncio.sleep(1.0)
+
+    task = asyncio.create_task(beat())
+    yield task
+    await stop(task)
+
+
+async def stop(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait until it has ended."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def feed(plain_database: Database, heartbeat: asyncio.Task[None]) -> AsyncIterator[Feed]:
+    async with running_feed(plain_database.url, None, CITY, NATURE) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser, feed: Feed) -> AsyncIterator[Page]:
+    """The console in a browser whose own zone is New York; anything on its error console fails the test."""
+    context = await browser.new_context(viewport=DESK, timezone_id="America/New_York", locale="en-US")
+    page = await context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    await page.goto(feed.url)
+    await expect(page.locator("#sight")).to_have_attribute("data-state", "live")
+    yield page
+    assert faults == []
+    await context.close()
+
+
+async def test_stations_are_shown_in_vietnamese_at_vietnamese_time(page: Page, artefacts: Path) -> None:
+    card = page.locator(f"[data-station={KIMLONG}]")
+    await expect(card).to_contain_text("Kim Long")
+    await expect(card).to_contain_text("3,58\u00a0m")
+    await expect(card).to_contain_text("trên BĐ III 0,08\u00a0m")
+    await expect(card).to_contain_text("đang lên 10\u00a0cm/giờ")
+    await expect(card).to_contain_text("07:00 27/10")  # 20:00 of the 26th in the browser's own zone
+    await expect(page.locator("#exercise")).to_contain_text("DIỄN TẬP")
+    await expect(page.locator("#clock-date")).to_have_text("27/10/2025")
+    await page.screenshot(path=artefacts / "console-vi-light.png")
+
+
+async def test_a_silent_station_is_hatched_with_its_last_level_and_not_green(page: Page) -> None:
+    card = page.locator(f"[data-station={PHUOC}]")
+    await expect(card).to_have_class("card old")
+    await expect(card).to_contain_text("mất tín hiệu")
+    await expect(card).to_contain_text("lần cuối")
+    await expect(card).to_contain_text("4,42\u00a0m")
+    await expect(card.locator(".trend")).to_have_count(0)
+
+
+async def test_the_same_page_in_english_is_remembered(page: Page, artefacts: Path) -> None:
+    await page.locator("[data-language=en]").click()
+    card = page.locator(f"[data-station={KIMLONG}]")
+    await expect(card).to_contain_text("above BĐ III 0.08\u00a0m")
+    await expect(card).to_contain_text("07:00, 27 Oct")
+    await expect(page.locator("html")).to_have_attribute("lang", "en")
+    await page.emulate_media(color_scheme="dark")
+    await page.screenshot(path=artefacts / "console-en-dark.png")
+    await page.reload()
+    await expect(page.locator("#alerts-title")).to_contain_text("Open alerts")
+
+
+async def test_every_text_exists_in_both_languages(page: Page) -> None:
+    gaps = await page.evaluate(
+        """async () => {
+            const { WORDS } = await import("/console/words.js");
+            return Object.entries(WORDS).filter(([, both]) => both.length !== 2 || both.some((t) => !t));
+        }"""
+    )
+    assert gaps == []
+
+
+async def test_an_alert_appears_live_and_leaves_when_it_ends(
+    page: Page, table: Connection, artefacts: Path
+) -> None:
+    await expect(page.locator(".alert")).to_have_count(1)
+    await asyncio.to_thread(tell, table, happening(2, alert=2, station=PHUOC, time=NOW - 2 * MINUTE))
+    await expect(page.locator(".alert")).to_have_count(2)
+    await expect(page.locator("#events li").first).to_contain_text("Phú Ốc")
+    await expect(page.locator("#announce")).to_contain_text("Phú Ốc")
+    await page.screenshot(path=artefacts / "console-alerts.png", full_page=True)
+    await asyncio.to_thread(tell, table, happening(3, alert=2, station=PHUOC, kind=EventKind.CLEARED))
+    await expect(page.locator(".alert")).to_have_count(1)
+    await expect(page.locator("#events li").first).to_contain_text("Kết thúc")
+
+
+async def test_an_alert_unfolds_its_evidence_by_keyboard_and_stays_unfolded(
+    page: Page, table: Connection
+) -> None:
+    alert = page.locator(".alert").first
+    await alert.locator("summary").focus()
+    await page.keyboard.press("Enter")
+    await expect(alert.locator(".evidence")).to_be_visible()
+    await asyncio.to_thread(observe, table, f"{KIMLONG}/water_level", NOW + 5 * MINUTE, 3.66)
+    await expect(alert).to_contain_text("3,66")
+    await expect(alert.locator(".evidence")).to_be_visible()
+    await expect(alert.locator("summary")).to_be_focused()
+
+
+async def test_a_planted_script_is_text(page: Page) -> None:
+    await expect(page.locator("[data-station=HUE-WL-PLANTED] h3")).to_contain_text(PLANTED)
+    assert await page.title() != "planted"
+    assert await page.locator("article script, article img").count() == 0
+
+
+async def test_commits_that_stop_turn_everything_unknown(
+    page: Page, heartbeat: asyncio.Task[None], table: Connection, artefacts: Path
+) -> None:
+    await stop(heartbeat)
+    commit(table, ago_s=61)
+    await expect(page.locator("#sight")).to_have_attribute("data-state", "unknown")
+    await expect(page.locator("#sight-detail")).to_contain_text("dịch vụ thu nhận đã ngừng ghi")
+    await expect(page.locator("#banner")).to_contain_text("KHÔNG RÕ TÌNH HÌNH")
+    await expect(page.locator(".card:not(.old)")).to_have_count(0)
+    await expect(page.locator(".alert .badge")).to_have_text("Không rõ")
+    await page.screenshot(path=artefacts / "console-unknown.png")
+
+
+async def test_no_alert_shown_is_not_safety_while_nothing_is_known(
+    page: Page, heartbeat: asyncio.Task[None], table: Connection
+) -> None:
+    await asyncio.to_thread(tell, table, happening(2, kind=EventKind.CLEARED))
+    await expect(page.locator("#alert-list")).to_contain_text("Không có cảnh báo nào đang mở.")
+    await stop(heartbeat)
+    commit(table, ago_s=61)
+    await expect(page.locator("#alert-list")).to_contain_text("Không rõ có cảnh báo nào đang mở hay không.")
+
+
+async def test_a_blind_writer_is_said_in_words(
+    page: Page, heartbeat: asyncio.Task[None], table: Connection
+) -> None:
+    await stop(heartbeat)
+    commit(table, sighted=False, reason="no connection to the broker")
+    await expect(page.locator("#sight")).to_have_attribute("data-state", "blind")
+    await expect(page.locator("#sight-detail")).to_contain_text("mất kết nối với máy chủ MQTT")
+
+
+async def test_a_dead_server_is_noticed_by_the_page_alone_and_its_return_too(
+    browser: Browser, plain_database: Database, heartbeat: asyncio.Task[None], artefacts: Path
+) -> None:
+    page = await browser.new_page()
+    async with running_feed(plain_database.url, None, CITY, NATURE) as feed:
+        await page.goto(feed.url)
+        await expect(page.locator("#sight")).to_have_attribute("data-state", "live")
+        port = int(feed.url.rpartition(":")[2])
+    await expect(page.locator("#sight")).to_have_attribute("data-state", "not_live")
+    await page.screenshot(path=artefacts / "console-not-live.png")
+    await expect(page.locator("#sight")).to_have_attribute("data-state", "unknown", timeout=25_000)
+    await expect(page.locator("#sight-detail")).to_contain_text("mất luồng trực tiếp")
+    await expect(page.locator(".card:not(.old)")).to_have_count(0)
+    async with running_feed(plain_database.url, None, CITY, NATURE, port=port):
+        await expect(page.locator("#sight")).to_have_attribute("data-state", "live", timeout=25_000)
+        await page.close()
+
+
+async def test_a_stream_that_looks_open_and_says_nothing_is_not_believed(page: Page, feed: Feed) -> None:
+    """As after a laptop's sleep: the browser's clock leaps, the stream still looks open."""
+    other = await page.context.new_page()
+    await other.clock.install()
+    await other.goto(feed.url)
+    await expect(other.locator("#sight")).to_have_attribute("data-state", "live")
+    feed.hub._clients.clear()  # the stream stays open and says nothing more
+    await other.route("**/api/**", lambda route: route.abort())
+    await other.clock.fast_forward(20_000)
+    await expect(other.locator("#sight")).to_have_attribute("data-state", "unknown")
+    await other.close()
+
+
+async def test_a_phone_shows_it_without_sideways_scrolling(page: Page, artefacts: Path) -> None:
+    await page.set_viewport_size(PHONE)
+    await expect(page.locator(".card")).to_have_count(3)
+    wide = await page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+    assert not wide
+    await page.screenshot(path=artefacts / "console-phone.png", full_page=True)
+
+
+CONTRAST = """() => {
+    const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    const rgb = (css) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = css; canvas.fillRect(0, 0, 1, 1);
+                           return [...canvas.getImageData(0, 0, 1, 1).data]; };
+    const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+        .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const behind = (node) => { for (; node; node = node.parentElement) {
+        const colour = rgb(getComputedStyle(node).backgroundColor); if (colour[3] === 255) return colour; }
+        return [255, 255, 255]; };
+    const poor = [];
+    for (const node of document.querySelectorAll("body *")) {
+        const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
+        if (!own || !node.checkVisibility() || node.closest(".unseen, .skip, svg")) continue;
+        const [one, other] = [light(rgb(getComputedStyle(node).color)), light(behind(node))];
+        const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+        if (ratio < 4.5) poor.push(`${node.className || node.tagName}: ${ratio.toFixed(2)}`);
+    }
+    return poor;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_all_text_has_the_contrast_of_wcag_aa(page: Page, scheme: str) -> None:
+    await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    await expect(page.locator(".card")).to_have_count(3)
+    assert await page.evaluate(CONTRAST) == []
