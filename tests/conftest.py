@@ -68,7 +68,7 @@ def rng(seed: str) -> random.Random:
 
 @pytest.fixture
 def fault_runs() -> int:
-    """How often a fault is repeated: 20 clean runs bound its probability at 15 %, `make faults`' 300 at 1 %."""
+    """How often a fault is repeated: 20 clean runs bound its probability at 15 %, 300 at 1 %."""
     return int(os.environ.get("HUEWATCH_TEST_RUNS", "20"))
 
 
