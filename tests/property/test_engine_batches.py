@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from alerts.model import Condition, Event, EventKind, Phase
-from ingest.model import Quality
+from ingest.model import Changes, Moment, Quality
 from tests.property.engine_world import (
     Item,
     Player,
     Row,
     Tick,
     assert_same_state,
+    columns,
     cut,
     random_stream,
     rebuilt,
@@ -136,9 +137,6 @@ def cut_at(items: Sequence[Item], lengths: Sequence[int]) -> list[list[Item]]:
 
 def test_a_commit_that_fails_leaves_no_trace() -> None:
     """`evaluate` twice, adopt once: the outcome that was not committed changed nothing."""
-    from ingest.model import Changes, Moment
-    from tests.property.engine_world import columns
-
     items = [item for item in random_stream(5) if isinstance(item, Row)]
     player = Player(rules())
     for batch in cut(items, random.Random(5), 30):
