@@ -18,6 +18,7 @@ from ingest.catalog import Catalogue, Station
 from ingest.clock import MICROS_PER_SECOND, to_datetime, to_micros
 
 Json = dict[str, Any]
+YEARS = (1900, 2200)  # what the observation table holds
 ENDED = frozenset({EventKind.CLEARED, EventKind.CANCELLED})
 
 
@@ -40,7 +41,10 @@ def stamp(micros: int | None) -> str | None:
 
 def parse_stamp(text: str) -> int:
     """RFC 3339 as microseconds; `ValueError` without an offset. A space is a `+` that a URL took apart."""
-    return to_micros(datetime.fromisoformat(text.strip().replace(" ", "+")))
+    moment = datetime.fromisoformat(text.strip().replace(" ", "+"))
+    if not YEARS[0] <= moment.year < YEARS[1]:
+        raise ValueError(f"the year must be from {YEARS[0]} to {YEARS[1] - 1}")
+    return to_micros(moment)
 
 
 def as_of_json(as_of: AsOf) -> Json:

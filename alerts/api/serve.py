@@ -52,6 +52,7 @@ async def serve_feed(
     metrics_port: int,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Without a broker nothing is delivered; the page and the API work."""
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # a line per attempt; `sight_changed` says it
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

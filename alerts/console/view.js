@@ -14,16 +14,21 @@ const WORST = 4; // colours beyond level III are the same
 const shade = (rank) => Math.min(rank, WORST);
 const chip = (kind, text) => h("span", { class: `chip ${kind}` }, text);
 
+// A level's name never breaks at a line's end.
+const whole = (name) => name.replaceAll(" ", "\u00a0");
+const distance = (key, level, by, unit) =>
+  word(key).replace("{level}", whole(level)).replace("{by}", format.quantity(by, unit));
+
 // The level a value has reached, in the words that people use: "trên BĐ III 0,08 m".
 function margin(level, unit) {
   if (!level) return word("no_levels");
-  if (level.rank) return `${word("above")} ${level.name} ${format.quantity(level.above, unit)}`;
-  return `${word("below")} ${level.next_name} ${format.quantity(level.to_next, unit)}`;
+  if (level.rank) return distance("above", level.name, level.above, unit);
+  return distance("below", level.next_name, level.to_next, unit);
 }
 
 function nextLevel(level, unit) {
   if (!level?.rank || level.next_name === null) return null;
-  return `${word("to_next").replace("{}", format.quantity(level.to_next, unit))} ${level.next_name}`;
+  return distance("to_next", level.next_name, level.to_next, unit);
 }
 
 const reached = (level) => level?.rank > 0 && chip(`l${shade(level.rank)}`, level.name);

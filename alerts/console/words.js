@@ -79,13 +79,13 @@ export const WORDS = {
   evidence: ["Số đo làm căn cứ", "Readings behind it"],
   rule: ["Quy tắc", "Rule"],
 
-  above: ["trên", "above"],
-  below: ["dưới", "below"],
+  above: ["trên {level} {by}", "above {level} by {by}"],
+  below: ["dưới {level} {by}", "below {level} by {by}"],
   no_levels: ["chưa công bố mức BĐ", "no published levels"],
   rising: ["đang lên", "rising"],
   falling: ["đang xuống", "falling"],
   steady: ["ít thay đổi", "steady"],
-  to_next: ["còn {} tới", "{} below"],
+  to_next: ["còn {by} tới {level}", "{by} to {level}"],
 
   fresh: ["đúng giờ", "on time"],
   late: ["chậm", "late"],

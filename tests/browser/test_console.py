@@ -149,7 +149,7 @@ async def test_a_silent_station_is_hatched_with_its_last_level_and_not_green(pag
 async def test_the_same_page_in_english_is_remembered(page: Page, artefacts: Path) -> None:
     await page.locator("[data-language=en]").click()
     card = page.locator(f"[data-station={KIMLONG}]")
-    await expect(card).to_contain_text("above BĐ III 0.08\u00a0m")
+    await expect(card).to_contain_text("above BĐ III by 0.08\u00a0m")
     await expect(card).to_contain_text("07:00, 27 Oct")
     await expect(page.locator("html")).to_have_attribute("lang", "en")
     await page.emulate_media(color_scheme="dark")

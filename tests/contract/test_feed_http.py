@@ -8,10 +8,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from alerts.api.serve import running_feed
+from alerts.api.serve import running_feed, serve_feed
 from alerts.model import EventKind
 from ingest.catalog import Catalogue
-from ingest.embedded import EmbeddedPostgres
+from ingest.embedded import HOST, EmbeddedPostgres
+from ingest.embedded_server import free_port
+from ingest.model import Nature
+from ingest.store.errors import Fatal
 from tests.support.databases import Database
 from tests.support.feed import (
     HOUR,
@@ -288,3 +291,10 @@ async def test_a_database_that_is_away_is_a_503_that_says_unknown_and_recovers(
             return (await client.get("/api/v1/stations")).status_code == 200
 
         await until(recovered)
+
+
+async def test_a_database_for_another_nature_is_refused(
+    plain_database: Database, city: Catalogue, table: Connection
+) -> None:
+    with pytest.raises(Fatal, match="the database is for Exercise"):
+        await serve_feed(plain_database.url, None, city, Nature.ACTUAL, HOST, free_port(), HOST, free_port())
