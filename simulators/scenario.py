@@ -11,8 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
+import yaml
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
-from ruamel.yaml import YAML
 
 from ingest.clock import to_micros
 
@@ -209,5 +209,5 @@ def load_scenario(name_or_path: str = DEFAULT_SCENARIO) -> Scenario:
     """
     shipped = files("simulators.scenarios") / f"{name_or_path}.yaml"
     source = shipped if shipped.is_file() else Path(name_or_path)
-    document = YAML(typ="safe", pure=True).load(source.read_text(encoding="utf-8"))
+    document = yaml.safe_load(source.read_text(encoding="utf-8"))
     return Scenario.model_validate(document)

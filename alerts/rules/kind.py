@@ -25,7 +25,7 @@ from ingest.yaml_lines import Place, Problem
 MICROS = 1_000_000
 HOUR = 3_600 * MICROS
 MEMORY_BOUND = 24 * HOUR  # what a start reads back for every series; retention never cuts into it
-ROWS_BOUND = 64  # rows kept for each series: 10,000 series stay below 20 MB
+ROWS_BOUND = 128  # rows kept for each series, an hour of 30 s readings: 10,000 series stay below 40 MB
 ROWS_SPARE = 4  # room for jitter of the cadence and for late rows
 
 Accept = Annotated[tuple[Literal["pass", "suspect", "not_evaluated"], ...], Field(min_length=1)]

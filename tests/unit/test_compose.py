@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from ingest.broker_config import GATEWAYS_PORT, SERVICES_PORT, production
 from ingest.settings import PREFIX, SECRETS, Settings
@@ -16,7 +16,7 @@ from tests.support.certificates import Authority
 from tests.support.parts import need_program
 
 ROOT = Path(__file__).parents[2]
-COMPOSE: Mapping[str, Any] = YAML(typ="safe").load(ROOT / "docker-compose.yml")
+COMPOSE: Mapping[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: Mapping[str, Mapping[str, Any]] = COMPOSE["services"]
 ONE_SHOT = {"migrate"}
 CITY = {"mosquitto", "timescaledb", "migrate", "ingest", "feed"}

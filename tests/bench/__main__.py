@@ -1,0 +1,117 @@
+"""`make bench`: how fast, how soon, at what cost; the usual Python way on the same messages in the same run.
+
+Both consumers have a persistent session at one broker. Messages are published while nobody reads, then each
+consumer drains its own copy from its own queue, so that the publisher takes no time from either. Everything
+runs on this machine: broker, database, consumer. Absolute figures say as much of the machine as of us; the
+ratio is what counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.rig import SERIES, Rig, rig
+
+ROUNDS = 3
+MESSAGES = 100_000
+LIVE_RATE = 2_000
+LIVE_SECONDS = 15
+
+
+def main() -> None:
+    """Run, print a table, and write JSON where asked."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--json", type=Path, help="write the figures to this file too")
+    parser.add_argument("--messages", type=int, default=MESSAGES, help="messages per round")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    arguments = parser.parse_args()
+    console = Console()
+    with rig() as bench, console.status("starting") as status:
+        figures = asyncio.run(measure(bench, arguments.messages, arguments.rounds, status.update))
+    console.print(table(figures))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+async def measure(bench: Rig, messages: int, rounds: int, tell: Any) -> dict[str, Any]:
+    """All figures of one run; rates are medians over the rounds."""
+    ours, usual = [], []
+    for number in range(rounds):
+        tell(f"round {number + 1} of {rounds}: publishing {messages:,} messages to two sessions")
+        await bench.publish(messages, seed=number)
+        tell(f"round {number + 1} of {rounds}: Huewatch drains its queue")
+        ours.append(bench.drain_huewatch(messages))
+        tell(f"round {number + 1} of {rounds}: the usual way drains its queue")
+        usual.append(bench.drain_usual(messages))
+    tell("a flood: every series rising above BĐ I")
+    await bench.publish(messages, seed=rounds, flood=True)
+    flood = bench.drain_huewatch(messages)
+    tell(f"live: {LIVE_RATE:,} messages a second for {LIVE_SECONDS} s")
+    latency, memory = await bench.live(LIVE_RATE, LIVE_SECONDS)
+    rate, usual_rate = (statistics.median(run.rate for run in runs) for runs in (ours, usual))
+    return {
+        "machine": machine(),
+        "series": SERIES,
+        "messages_per_round": messages,
+        "rounds": rounds,
+        "messages_per_second": rate,
+        "messages_per_second_rounds": [run.rate for run in ours],
+        "own_cpu_us_per_message": statistics.median(run.cpu_us for run in ours),
+        "usual_way_messages_per_second": usual_rate,
+        "usual_way_own_cpu_us_per_message": statistics.median(run.cpu_us for run in usual),
+        "ratio_to_usual_way": statistics.median(a.rate / b.rate for a, b in zip(ours, usual, strict=True)),
+        "flood_messages_per_second": flood.rate,
+        "flood_own_cpu_us_per_message": flood.cpu_us,
+        "live_rate": LIVE_RATE,
+        "publish_to_commit_ms_p50": latency[0],
+        "publish_to_commit_ms_p99": latency[1],
+        "resident_mb": memory,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What the absolute figures are worth."""
+    return {
+        "cores": os.cpu_count(),
+        "processor": platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+        "numpy": numpy.__version__,
+        "psycopg": psycopg.__version__,
+    }
+
+
+def table(figures: dict[str, Any]) -> Table:
+    """The figures for people."""
+    rows = (
+        ("messages/s, acknowledged after commit", f"{figures['messages_per_second']:,.0f}"),
+        ("… the usual way, acknowledged on arrival", f"{figures['usual_way_messages_per_second']:,.0f}"),
+        ("… ratio", f"{figures['ratio_to_usual_way']:.1f}"),
+        ("own CPU per message", f"{figures['own_cpu_us_per_message']:.1f} us"),
+        ("… the usual way", f"{figures['usual_way_own_cpu_us_per_message']:.1f} us"),
+        ("messages/s in a flood", f"{figures['flood_messages_per_second']:,.0f}"),
+        ("own CPU per message in a flood", f"{figures['flood_own_cpu_us_per_message']:.1f} us"),
+        (f"publish to commit at {LIVE_RATE:,}/s, p50", f"{figures['publish_to_commit_ms_p50']:.1f} ms"),
+        (f"publish to commit at {LIVE_RATE:,}/s, p99", f"{figures['publish_to_commit_ms_p99']:.1f} ms"),
+        (f"resident memory at {SERIES:,} series", f"{figures['resident_mb']:.0f} MB"),
+    )
+    result = Table("figure", "value", title=f"Huewatch on {figures['machine']['cores']} cores")
+    for name, value in rows:
+        result.add_row(name, value)
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

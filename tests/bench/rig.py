@@ -1,0 +1,218 @@
+"""Broker, database and the two consumers of the benchmark, and how they are measured."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ingest.clock import system_clock
+from ingest.embedded import EmbeddedBroker, EmbeddedPostgres
+from ingest.embedded_server import free_port
+from ingest.store.connection import Connection, connect
+from simulators.broker import Address
+from simulators.load import publish_load
+from simulators.load_sheet import load_catalogue_yaml
+
+SERIES = 10_000
+FILTER = "hue/v1/+/+/readings"
+POLL_SECONDS = 0.05
+DRAIN_SECONDS = 300
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+STORED = "SELECT coalesce(sum(stored), 0)::bigint FROM huewatch.ledger"
+LATENCY = """
+SELECT percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (
+    ORDER BY extract(epoch from pg_xact_commit_timestamp(xmin) - time)::float8 * 1000)
+FROM observation WHERE time >= to_timestamp(%s)
+"""
+
+
+@dataclass(frozen=True)
+class Drained:
+    """A backlog read by one consumer: messages per second, own CPU per message in microseconds."""
+
+    rate: float
+    cpu_us: float
+
+
+@contextmanager
+def rig() -> Iterator[Rig]:
+    """The servers, migrated, with an empty session at the broker for each consumer."""
+    with TemporaryDirectory(prefix="huewatch-bench-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        with EmbeddedPostgres(folder / "postgres") as postgres, EmbeddedBroker(folder / "broker") as broker:
+            with closing(connect(postgres.url, application_name="bench")) as connection:
+                connection.execute("ALTER SYSTEM SET track_commit_timestamp = on")
+            postgres.restart()
+            with closing(connect(postgres.url, application_name="bench")) as connection:
+                bench = Rig(folder, postgres, broker, connection)
+                bench.prepare()
+                yield bench
+
+
+class Rig:
+    """One benchmark's servers and consumers."""
+
+    def __init__(
+        self, folder: Path, postgres: EmbeddedPostgres, broker: EmbeddedBroker, connection: Connection
+    ) -> None:
+        self._folder, self._postgres, self._broker, self._connection = folder, postgres, broker, connection
+        self._health = free_port()
+        self._environment = os.environ | {
+            "HUEWATCH_DATABASE_URL": postgres.url,
+            "HUEWATCH_BROKER_HOST": "127.0.0.1",
+            "HUEWATCH_BROKER_PORT": str(broker.port),
+            "HUEWATCH_BROKER_USERNAME": "ingest",
+            "HUEWATCH_BROKER_PASSWORD": broker.accounts["ingest"],
+            "HUEWATCH_CONFIG_DIR": str(folder / "config"),
+            "HUEWATCH_NATURE": "Exercise",
+            "HUEWATCH_METRICS_PORT": str(self._health),
+        }
+
+    def prepare(self) -> None:
+        """Catalogue of 10,000 series under the shipped rules; both sessions made."""
+        with as_file(files("huewatch_config")) as shipped:
+            rules, catalog = (self._folder / "config" / name for name in ("rules", "catalog"))
+            rules.mkdir(parents=True)
+            catalog.mkdir()
+            for name in ("rivers.yaml", "silence.yaml"):
+                shutil.copy(shipped / "rules" / name, rules)
+            shutil.copy(shipped / "catalog" / "routes.yaml", catalog)
+        (catalog / "load.yaml").write_text(load_catalogue_yaml(SERIES))
+        subprocess.run(self._huewatch("migrate"), env=self._environment, check=True, capture_output=True)
+        with self._running(self._huewatch("run")) as process:
+            self._until(process, self._ready)
+        subprocess.run(self._usual(0), check=True)
+
+    async def publish(self, messages: int, seed: int, *, flood: bool = False) -> None:
+        """Fill both queues."""
+        signals = {"signal": _flood} if flood else {}
+        ledger = await publish_load(
+            self._simulator(),
+            system_clock(),
+            series=SERIES,
+            messages=messages,
+            seed=seed,
+            prepared=True,
+            **signals,
+        )
+        assert ledger.acked.all(), "the broker did not take every message"
+
+    def drain_huewatch(self, messages: int) -> Drained:
+        """Start `huewatch run` on its backlog, stop it when all is stored."""
+        before = self._count(STORED)
+        with self._running(self._huewatch("run")) as process:
+            return self._watch(process.pid, messages, lambda: self._count(STORED) - before)
+
+    def drain_usual(self, messages: int) -> Drained:
+        """Start the usual way on its backlog."""
+        self._connection.execute("TRUNCATE usual")
+        with self._running(self._usual(messages)) as process:
+            return self._watch(process.pid, messages, lambda: self._count("SELECT count(*) FROM usual"))
+
+    async def live(self, rate: int, seconds: int) -> tuple[tuple[float, float], float]:
+        """p50 and p99 from publish to commit in milliseconds, and resident memory in MB."""
+        with self._running(self._huewatch("run")) as process:
+            self._until(process, self._ready)
+            began = self._count("SELECT (extract(epoch from clock_timestamp()) * 1000000)::bigint")
+            before = self._count(STORED)
+            await publish_load(
+                self._simulator(), system_clock(), series=SERIES, messages=rate * seconds, seed=99, rate=rate
+            )
+            self._until(process, lambda: self._count(STORED) - before >= rate * seconds)
+            memory = _resident_mb(process.pid)
+        row = self._connection.execute(LATENCY, (began / 1e6,)).fetchone()
+        assert row is not None
+        return (row[0][0], row[0][1]), memory
+
+    def _watch(self, pid: int, messages: int, stored: Callable[[], int]) -> Drained:
+        """From the first commit that is seen to the last."""
+        deadline = time.monotonic() + DRAIN_SECONDS
+        first: tuple[float, float, int] | None = None
+        while True:
+            count, at, cpu = stored(), time.monotonic(), _cpu_seconds(pid)
+            if first is None and count:
+                first = at, cpu, count
+            if first is not None and count >= messages:
+                done = count - first[2]
+                return Drained(done / (at - first[0]), (cpu - first[1]) / done * 1e6)
+            assert at < deadline, f"{count} of {messages} stored"
+            time.sleep(POLL_SECONDS)
+
+    def _count(self, query: str) -> int:
+        row = self._connection.execute(query).fetchone()  # type: ignore[call-overload]
+        assert row is not None
+        return int(row[0])
+
+    def _huewatch(self, command: str) -> list[str]:
+        return [sys.executable, "-m", "huewatch", command]
+
+    def _usual(self, count: int) -> list[str]:
+        options = {
+            "database": self._postgres.url,
+            "port": self._broker.port,
+            "username": "ingest",
+            "password": self._broker.accounts["ingest"],
+            "filter": FILTER,
+            "count": count,
+        }
+        return [
+            sys.executable,
+            "-m",
+            "tests.bench.usual_way",
+            *(f"--{name}={value}" for name, value in options.items()),
+        ]
+
+    def _simulator(self) -> Address:
+        return Address("127.0.0.1", self._broker.port, "simulator", self._broker.accounts["simulator"])
+
+    @contextmanager
+    def _running(self, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+        with (self._folder / "consumer.log").open("ab") as log:
+            process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+    def _ready(self) -> bool:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{self._health}/readyz", timeout=2).close()
+        except OSError:
+            return False
+        return True
+
+    def _until(self, process: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while not condition():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise TimeoutError((self._folder / "consumer.log").read_text()[-3000:])
+            time.sleep(POLL_SECONDS)
+
+
+def _flood(_series: int, number: int) -> float:
+    """Every series above BĐ I and rising."""
+    return 1.2 + 0.1 * number
+
+
+def _cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far (proc(5), fields 14 and 15)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
+def _resident_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
