@@ -162,7 +162,7 @@ class Evaluation:
 
     def take(self) -> None:
         """Judge the rows, round by round: no series twice in one round."""
-        order = np.argsort(self._occurrence, kind="stable")
+        order = np.lexsort((self._rows.series, self._occurrence))
         ends = np.cumsum(np.bincount(self._occurrence)) if len(order) else np.empty(0, np.int64)
         start = 0
         for end in ends:
@@ -191,7 +191,7 @@ class Evaluation:
     def _judge(self, rule: int, pair: Index, at: Index, index: Index) -> None:
         """One usable row, the newest of its window, for each pair."""
         table = self._state.tables[rule]
-        windows = self._windows.take(at)
+        windows = self._windows.view(at)
         try:
             state = self._columns.get(rule, self._state.columns[rule]).state
             closed = state.phase[pair] == Phase.INACTIVE

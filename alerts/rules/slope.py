@@ -70,9 +70,10 @@ def may_reach(time: Times, value: Floats, floor: Floats) -> Mask:
     hours = (time - time[:, -1:]) / HOUR
     rest = np.ascontiguousarray((value - hours * np.where(asked, floor, 0.0)[:, None]).T)
     count = (~np.isnan(rest)).sum(axis=0)
-    rising = np.zeros(len(time), np.int64)
+    rising = np.zeros(len(time), np.int16)
     for step in range(1, len(rest)):
-        rising += (rest[step:] - rest[:-step] >= -ROUNDING).sum(axis=0)
+        rises = rest[step:] - rest[:-step] >= -ROUNDING
+        rising += rises.view(np.int8).sum(axis=0, dtype=np.int16)
     close = (np.diff(time, axis=1) < LEAST_STEP).any(axis=1)
     return np.asarray(close | ~asked | (2 * rising >= count * (count - 1) // 2 - 1), np.bool_)
 
