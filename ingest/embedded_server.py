@@ -52,13 +52,11 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _kept_port(record: Path) -> int:
-    """The port of the last time where it is free: mosquitto knows a session by its listener's port."""
+def _recorded(record: Path) -> int | None:
     try:
-        port = int(record.read_text())
+        return int(record.read_text())
     except (OSError, ValueError):
-        return free_port()
-    return port if _is_free(port) else free_port()
+        return None
 
 
 class Server(ABC):
@@ -69,7 +67,10 @@ class Server(ABC):
     def __init__(self, folder: Path, user: str, *, die_with_parent: bool) -> None:
         self.folder = folder.absolute()
         self.user = user
-        self.port = _kept_port(self.folder / "port")
+        # The last port again where it is free: mosquitto knows a session by its listener's port. Who joins
+        # a server that runs in this folder finds it by the same record.
+        self.port = _recorded(self.folder / "port") or free_port()
+        self._began = False
         self._die_with_parent = die_with_parent
         self._log_start = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -105,7 +106,9 @@ class Server(ABC):
         if os.geteuid() == 0:
             shutil.chown(self.folder, self.user)
         check_folder(self.folder, self.user)
-        self._write("port", str(self.port))
+        if not self._began and not _is_free(self.port):
+            self.port = free_port()
+        self._began = True
 
     def _write(self, name: str, text: str) -> Path:
         """A file in the folder for the server's user alone, replaced whole."""
@@ -139,6 +142,7 @@ class Server(ABC):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise EmbeddedError(f"{self.name} did not start; its last words:\n{self.last_words()}")
             time.sleep(POLL_SECONDS)
+        self._write("port", str(self.port))
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.embedded import ACCOUNTS, EmbeddedBroker, EmbeddedError
+from ingest.embedded import ACCOUNTS, HOST, EmbeddedBroker, EmbeddedError
 from ingest.embedded_server import check_folder
 from tests.support.mqtt import Client
 
@@ -76,13 +77,19 @@ def test_missing_mosquitto_says_what_to_install(folder: Path, monkeypatch: pytes
         EmbeddedBroker(folder / "mosquitto").start()
 
 
-def test_port_taken_by_another_is_reported_with_the_brokers_words(
-    broker: EmbeddedBroker, folder: Path
-) -> None:
-    second = EmbeddedBroker(folder / "second")
-    second.port = broker.port
-    with pytest.raises(EmbeddedError, match=r"did not start.*(?s:.*)Address already in use"):
-        second.start()
+def test_another_process_finds_a_running_broker_by_its_folder(broker: EmbeddedBroker) -> None:
+    joined = EmbeddedBroker(broker.folder)
+    assert joined.url("ingest") == broker.url("ingest")
+
+
+def test_port_lost_during_a_restart_is_reported_with_the_brokers_words(broker: EmbeddedBroker) -> None:
+    """Its clients know this port, so another one would not help them."""
+    broker.stop()
+    with (
+        socket.create_server((HOST, broker.port)),
+        pytest.raises(EmbeddedError, match=r"did not start(?s:.*)Address already in use"),
+    ):
+        broker.start()
 
 
 @as_root

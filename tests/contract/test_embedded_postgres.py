@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ import psycopg
 import pytest
 
 from ingest import embedded
-from ingest.embedded import EmbeddedError, EmbeddedPostgres, Shutdown
+from ingest.embedded import HOST, EmbeddedError, EmbeddedPostgres, Shutdown
 from ingest.embedded_server import can_guard, enters
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has another user to change to")
@@ -100,6 +101,15 @@ def test_folder_can_be_started_again_by_another_object(own: EmbeddedPostgres) ->
 def test_second_server_on_the_folder_is_told_who_has_it(own: EmbeddedPostgres) -> None:
     with pytest.raises(EmbeddedError, match=f"in use by the PostgreSQL with process id {own.pid}"):
         EmbeddedPostgres(own.folder).start()
+    assert EmbeddedPostgres(own.folder).url == own.url  # and has not disturbed those who join
+
+
+def test_port_that_another_has_taken_meanwhile_is_replaced(own: EmbeddedPostgres) -> None:
+    keep(own, 1)
+    own.stop()
+    with socket.create_server((HOST, own.port)), EmbeddedPostgres(own.folder) as second:
+        assert second.port != own.port
+        assert kept(second) == [1]
 
 
 def test_lock_of_a_dead_server_whose_number_lives_on_is_forgotten(own: EmbeddedPostgres) -> None:
