@@ -24,6 +24,7 @@ STREAMS = 400  # a city's consoles and services several times over; more is a re
 RETRY_MS = 2_000  # what browsers wait before they reconnect
 SEND_TIMEOUT_S = 10.0
 DATABASE_RETRY_S = 1.0
+CATCH_UP_S = 0.02  # between two looks while the hub and the replay find each other
 
 
 router = APIRouter()
@@ -124,8 +125,12 @@ async def _start(hub: Hub, given: str | None) -> tuple[int, bytes]:
 
 
 async def _replay(hub: Hub, position: int) -> AsyncGenerator[tuple[int, bytes], None]:
-    """Events from the database until the hub's own position is reached, each with the number reached."""
-    while True:
+    """Events from the database until the hub's own position is reached, each with the number reached.
+
+    An empty page is no end: the hub may have told of an event while the page was on its way, and before its
+    first look at the database it could pass over one that comes now.
+    """
+    while hub.head is None or position < hub.head:
         try:
             page = await asyncio.to_thread(hub.reader.events_since, position, PAGE)
         except Unavailable:
@@ -135,8 +140,8 @@ async def _replay(hub: Hub, position: int) -> AsyncGenerator[tuple[int, bytes], 
         for numbered in page:
             position = numbered.seq
             yield position, event_frame(numbered, hub.reader.catalogue)
-        if not page or (hub.head is not None and position >= hub.head):
-            return
+        if not page:
+            await asyncio.sleep(CATCH_UP_S)
 
 
 async def _live(hub: Hub, position: int) -> AsyncGenerator[bytes, None]:

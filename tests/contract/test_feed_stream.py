@@ -3,12 +3,17 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 
 import httpx
 import pytest
 
-from alerts.api.hub import QUEUE, Client
+from alerts.api.hub import QUEUE, Client, Hub
+from alerts.api.reader import Reader
 from alerts.api.serve import Feed, running_feed
+from alerts.api.stream import frames as frames_of
+from alerts.model import NumberedEvent
+from ingest.clock import system_clock
 from tests.support.databases import Database
 from tests.support.feed import (
     NATURE,
@@ -87,6 +92,30 @@ async def test_a_client_that_returns_gets_every_event_once_while_others_are_appe
                     found.append(frame.seq)
     await appending
     assert found == list(range(1, 701))
+
+
+async def test_an_event_told_before_the_hubs_first_look_is_not_lost(
+    plain_database: Database, table: Connection
+) -> None:
+    reader = Reader(plain_database.url, CITY, NATURE)
+    reader.open()
+    hub = Hub(reader, system_clock())
+    read = reader.events_since
+
+    def overtaken(seq: int, limit: int) -> list[NumberedEvent]:
+        page = read(seq, limit)
+        if not page:  # the hub's first look finds the event told already, and only then the page arrives
+            hub.head = tell(table, happening(1), open_alert=False)
+        return page
+
+    reader.events_since = overtaken  # type: ignore[method-assign]
+    async with aclosing(frames_of(hub, "0")) as sent:
+        async with asyncio.timeout(5):
+            async for data in sent:
+                if b"event: alert" in data:
+                    break
+    await asyncio.to_thread(reader.close)
+    assert data.startswith(b"id: 1\n")
 
 
 async def test_after_in_the_query_serves_clients_that_cannot_set_the_header(
