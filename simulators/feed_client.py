@@ -42,7 +42,7 @@ class FeedClient:
         """All told events with a number above `after`, in order."""
         found: list[Mapping[str, Any]] = []
         while True:
-            page = self._get(f"/api/v1/events?after={after}&limit={EVENTS_A_PAGE}")["events"]
+            page = self._get(f"/api/v1/events?after={after}&limit={EVENTS_A_PAGE}", "events")
             found += page
             if len(page) < EVENTS_A_PAGE:
                 return found
@@ -51,17 +51,17 @@ class FeedClient:
     def ledger(self) -> Mapping[str, int]:
         """The conservation sums over all gateways."""
         total: Counter[str] = Counter()
-        for gateway in self._get("/api/v1/ledger")["gateways"]:
+        for gateway in self._get("/api/v1/ledger", "gateways"):
             total.update({name: value for name, value in gateway.items() if name != "gateway"})
         return total
 
     def stations(self) -> list[Mapping[str, Any]]:
         """Every station with its newest values."""
-        return list(self._get("/api/v1/stations")["stations"])
+        return self._get("/api/v1/stations", "stations")
 
-    def _get(self, path: str) -> Mapping[str, Any]:
+    def _get(self, path: str, name: str) -> list[Mapping[str, Any]]:
         try:
             with _opener.open(self.url + path, timeout=TIMEOUT_SECONDS) as answer:
-                return dict(json.load(answer))
-        except (OSError, ValueError) as error:
+                return list(json.load(answer)[name])
+        except (OSError, ValueError, LookupError, TypeError) as error:
             raise FeedError(f"{self.url}{path}: {error}") from error

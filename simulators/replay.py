@@ -11,6 +11,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from ingest.clock import Clock
 from simulators.broker import BrokerError, Gateway
@@ -20,6 +21,7 @@ TICK_TOPIC = "huewatch/tick"
 TICK_COMMITTED_TOPIC = "huewatch/tick/committed"
 COMMIT_SECONDS = 30.0  # a tick not committed in this time is a stopped service, not a slow one
 CONFIRM_SECONDS = 30.0
+LOOK_UP_SECONDS = 0.5  # while waiting: whether anybody still wants the flood
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,9 @@ def play_with_ticks(
     progress: Callable[[Progress], None],
     pace: Callable[[int], None],
 ) -> Published:
-    """The whole flood; `pace(step)` may wait before a step or raise `Stopped`. Blocks: run it in a thread.
+    """The whole flood; `pace(step)` may wait before a step, or raise `Stopped` at any time while it waits.
 
-    Raises `BrokerError` when the broker or the service behind it stops answering.
+    Blocks: run it in a thread. Raises `BrokerError` when the broker or the service behind it stops answering.
     """
     gateway.subscribe(TICK_COMMITTED_TOPIC)
     sent = Published(0, 0, 0, 0)
@@ -54,13 +56,18 @@ def play_with_ticks(
             gateway.publish(message.topic, message.payload)
         tick = json.dumps({"now": now}, separators=(",", ":")).encode()
         gateway.publish(TICK_TOPIC, tick)
-        if not gateway.wait_for(TICK_COMMITTED_TOPIC, tick, COMMIT_SECONDS):
-            raise BrokerError(
-                f"tick {now} not committed within {COMMIT_SECONDS:.0f} s: does `run` still run?"
-            )
+        _until_committed(gateway, tick, partial(pace, step))
         progress(Progress(step, now, sent, gateway.confirmed))
     gateway.settle(CONFIRM_SECONDS)
     return sent
+
+
+def _until_committed(gateway: Gateway, tick: bytes, still_wanted: Callable[[], None]) -> None:
+    for _ in range(round(COMMIT_SECONDS / LOOK_UP_SECONDS)):
+        if gateway.wait_for(TICK_COMMITTED_TOPIC, tick, LOOK_UP_SECONDS):
+            return
+        still_wanted()
+    raise BrokerError(f"{tick.decode()} not committed within {COMMIT_SECONDS:.0f} s: does `run` still run?")
 
 
 def play_by_clock(

@@ -29,6 +29,8 @@ RANK_STYLES = ("green", "yellow", "dark_orange", "bold red")
 KIND_SIGNS = {"raised": "▲", "escalated": "▲", "lowered": "▼", "cleared": "✓", "cancelled": "✗"}
 TREND_STEADY = 0.02  # m/h
 ALERTS_SHOWN = 40
+WIDE_COLUMNS = 130  # room for levels and alerts side by side
+KIND_ORDER = {"river": 0, "street": 1, "reservoir": 2}
 
 
 @dataclass(slots=True)
@@ -43,7 +45,6 @@ class View:
     stations: Sequence[Mapping[str, Any]] = ()
     told: list[Mapping[str, Any]] = field(default_factory=list)
     ledger: Mapping[str, int] = field(default_factory=dict)
-    note: str = ""
 
 
 def clock_words(micros: int) -> str:
@@ -51,11 +52,12 @@ def clock_words(micros: int) -> str:
     return f"{to_datetime(micros).astimezone(LOCAL):%d-%m %H:%M}"
 
 
-def render(view: View) -> Layout:
-    """The whole screen."""
+def render(view: View, width: int) -> Layout:
+    """The whole screen, for a terminal of `width` columns: levels beside the alerts, or above them."""
     layout = Layout()
-    layout.split_column(Layout(_header(view), size=4), Layout(name="body"), Layout(_footer(view), size=4))
-    layout["body"].split_row(
+    layout.split_column(Layout(_header(view), size=4), Layout(name="body"), Layout(_footer(view), size=3))
+    split = layout["body"].split_row if width >= WIDE_COLUMNS else layout["body"].split_column
+    split(
         Layout(Panel(_stations(view), title="Mực nước · Water levels"), ratio=5),
         Layout(Panel(_alerts(view), title="Cảnh báo · Alerts, newest first"), ratio=6),
     )
@@ -87,12 +89,12 @@ def _footer(view: View) -> Panel:
         ("   broker đã nhận · confirmed messages ", "dim"),
         f"{view.confirmed:,}",
     )
-    return Panel(Group(counts, Text(view.note, style="dim")))
+    return Panel(counts)
 
 
 def _stations(view: View) -> Table:
     table = Table.grid(padding=(0, 1), expand=True)
-    for station in view.stations:
+    for station in sorted(view.stations, key=lambda each: KIND_ORDER.get(each["kind"], len(KIND_ORDER))):
         for datastream in station["datastreams"]:
             if datastream["levels"]:
                 table.add_row(*_station_row(station, datastream))
@@ -110,19 +112,19 @@ def _station_row(station: Mapping[str, Any], datastream: Mapping[str, Any]) -> I
         return
     level = datastream["level"] or {"rank": 0, "name": ""}
     style = RANK_STYLES[min(level["rank"], len(RANK_STYLES) - 1)]
-    yield Text(f"{newest['value']:.2f}", style=style, justify="right")
+    yield Text(f"{round(newest['value'], 2) + 0.0:.2f}", style=style, justify="right")
     yield Text(bar(newest["value"], [each["value"] for each in datastream["levels"]]), style=style)
     yield Text(trend_sign(datastream["trend_per_hour"]))
     yield Text(level["name"], style=style, no_wrap=True)
 
 
 def bar(value: float, levels: Sequence[float]) -> str:
-    """The value from half a span below the first level to a little above the last; levels marked `|`."""
-    span = max(levels[-1] - levels[0], 1.0)
-    low, high = levels[0] - span / 2, levels[-1] + span * (BAR_HEADROOM - 1)
+    """The value from a quarter span below the first level to a little above the last; levels marked `┃`."""
+    span = levels[-1] - levels[0] or 1.0
+    low, high = levels[0] - span / 4, levels[-1] + span * (BAR_HEADROOM - 1)
     filled = round((value - low) / (high - low) * BAR_CELLS)
     marks = {min(BAR_CELLS - 1, round((level - low) / (high - low) * BAR_CELLS)) for level in levels}
-    cells = ("█" if cell < filled else "|" if cell in marks else "·" for cell in range(BAR_CELLS))
+    cells = ("┃" if cell in marks else "█" if cell < filled else "·" for cell in range(BAR_CELLS))
     return "".join(cells)
 
 
@@ -131,7 +133,7 @@ def trend_sign(per_hour: float | None) -> str:
     if per_hour is None:
         return ""
     arrow = "→" if abs(per_hour) < TREND_STEADY else "↑" if per_hour > 0 else "↓"
-    return f"{arrow}{per_hour * 100:+.0f} cm/h"
+    return f"{arrow}{round(per_hour * 100) + 0:+d} cm/h"
 
 
 def _alerts(view: View) -> Table:
@@ -155,19 +157,30 @@ def verdict_table(verdict: Verdict) -> Table:
     """Every judged line: what was expected when, what was told when, and how far from the truth."""
     title = "Đối chiếu với thực tế · Compared with the truth"
     table = Table(title=title, title_justify="left", pad_edge=False, box=None)
-    for heading in (
-        "",
-        "nơi · where",
-        "điều · what",
-        "thực tế · truth",
-        "cho phép · window",
-        "báo · told",
-        "lệch · min",
-    ):
-        table.add_column(heading, no_wrap=heading not in ("điều · what",))
+    table.add_column("", min_width=1, no_wrap=True)
+    table.add_column("nơi · where", max_width=36)
+    table.add_column("điều · what", min_width=16)
+    table.add_column("thực tế · truth", min_width=11)
+    table.add_column("cho phép · window", min_width=13)
+    table.add_column("báo · told", min_width=5)
+    table.add_column("lệch · min", min_width=4, justify="right")
     for line in verdict.lines:
         table.add_row(*_verdict_row(line), style=None if line.ok else "bold red")
     return table
+
+
+def _verdict_row(line: Line) -> tuple[str, ...]:
+    expected = line.expected
+    window = truth = told = ""
+    if line.told is not None:
+        told = clock_words(line.told)
+    if expected is not None:
+        truth = clock_words(expected.at)
+        window = f"{_beside(expected.earliest, expected.at)} – {_beside(expected.latest, expected.at)}"
+        told = told and _beside(line.told or 0, expected.at)
+    off = "" if line.minutes_off is None else f"{round(line.minutes_off) + 0:+d}"
+    what = f"{line.what}: {line.remark}" if line.remark else line.what
+    return "✓" if line.ok else "✗", line.place, what, truth, window, told, off
 
 
 def _beside(micros: int, other: int) -> str:

@@ -17,6 +17,7 @@ LEVELS = [{"rank": 1, "name": "BĐ I", "value": 1.0}, {"rank": 2, "name": "BĐ I
 STATION = {
     "id": "HUE-WL-KIMLONG",
     "name": {"vi": "Đập Đá", "en": "Dap Da causeway"},
+    "kind": "street",
     "datastreams": [
         {
             "levels": LEVELS,
@@ -45,7 +46,7 @@ def test_screen_shows_station_level_trend_alert_and_counts():
     view = View(SCENARIO, "http://127.0.0.1:8080", SCENARIO.start + 20 * 60 * MINUTE, step=240)
     view.stations, view.told = [STATION], [EVENT]
     view.ledger = {"decoded": 1234, "stored": 1200, "duplicate": 30, "rejected": 4, "unreadable": 0}
-    text = drawn(render(view))
+    text = drawn(render(view, 160))
     for words in (
         "DIỄN TẬP · EXERCISE",
         "26-10 15:00",
@@ -63,10 +64,10 @@ def test_screen_shows_station_level_trend_alert_and_counts():
 def test_screen_before_the_first_reading_shows_a_dash():
     silent = {**STATION, "datastreams": [{**STATION["datastreams"][0], "newest_usable": None, "level": None}]}
     view = View(SCENARIO, "http://127.0.0.1:8080", SCENARIO.start, stations=[silent])
-    assert "–" in drawn(render(view))
+    assert "–" in drawn(render(view, 80))
 
 
-@pytest.mark.parametrize(("value", "filled"), [(-5.0, 0), (0.5, 0), (2.4, 18), (1.0, 5)])
+@pytest.mark.parametrize(("value", "filled"), [(-5.0, 0), (0.5, 0), (2.4, 16), (1.0, 3), (1.5, 9)])
 def test_bar_is_filled_up_to_the_value_and_never_beyond_its_end(value, filled):
     found = bar(value, [1.0, 2.0])
     assert len(found) == 18
