@@ -69,6 +69,8 @@ async def demo(
 ) -> int:
     """Play the flood once at full speed, or at a pace for people and hold at its end until Ctrl-C."""
     console = console or Console()
+    if not console.is_terminal:
+        console.width = max(console.width, PLAIN_COLUMNS)
     plan = make_plan(scenario, catalogue, scenario.seed if seed is None else seed)
     run = _Run(services, plan, clock, once, console)
     try:
@@ -200,8 +202,7 @@ class _Run:
 
     def _report(self, verdict: Verdict) -> None:
         """The verdict as a table, and the time that it took."""
-        wide = None if self._console.is_terminal else max(self._console.width, PLAIN_COLUMNS)
-        self._console.print(verdict_table(verdict), width=wide, crop=False)
+        self._console.print(verdict_table(verdict))
         wrong = sum(not line.ok for line in verdict.lines)
         words = f"{len(verdict.lines)} points judged, {wrong} wrong, {self._seconds:.0f} s to the verdict"
         sign = "[bold green]✓ ĐÚNG · AS EXPECTED[/]" if verdict.ok else "[bold red]✗ SAI · NOT AS EXPECTED[/]"

@@ -187,15 +187,3 @@ def _beside(micros: int, other: int) -> str:
     """A time without its date where the time beside it is of the same day."""
     words = clock_words(micros)
     return words[6:] if words[:5] == clock_words(other)[:5] else words
-
-
-def _verdict_row(line: Line) -> tuple[str, ...]:
-    expected = line.expected
-    window = truth = ""
-    if expected is not None:
-        truth = clock_words(expected.at)
-        window = f"{_beside(expected.earliest, expected.at)} – {_beside(expected.latest, expected.at)}"
-    told = "" if line.told is None else clock_words(line.told)
-    off = "" if line.minutes_off is None else f"{line.minutes_off:+.0f}"
-    what = f"{line.what}: {line.remark}" if line.remark else line.what
-    return "✓" if line.ok else "✗", line.place, what, truth, window, told, off
