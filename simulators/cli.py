@@ -19,7 +19,7 @@ from ingest.catalog import Catalogue, load_catalogue
 from ingest.clock import system_clock
 from ingest.model import Nature
 from simulators.broker import Address, BrokerError, connected, exercise_only
-from simulators.plan import make_plan
+from simulators.plan import PlanError, make_plan
 from simulators.replay import Progress, play_by_clock
 from simulators.scenario import DEFAULT_SCENARIO, load_scenario
 from simulators.screen import clock_words
@@ -59,16 +59,15 @@ def simulate(
     """
     console = Console(stderr=True)
     played = load_scenario(scenario)
-    plan = make_plan(played, _catalogue(config), played.seed if seed is None else seed, tuple(station or ()))
-    if not plan.tracks:
-        console.print(f"✗ The scenario simulates none of: {', '.join(station or ())}", style="bold red")
-        raise typer.Exit(REFUSED)
     address = Address(broker_host, broker_port, broker_username, broker_password)
     try:
+        plan = make_plan(
+            played, _catalogue(config), played.seed if seed is None else seed, tuple(station or ())
+        )
         with connected(address, "huewatch-simulate") as gateway:
             exercise_only(gateway, address)
             play_by_clock(plan, gateway, system_clock(), speed, threading.Event(), _teller(console))
-    except BrokerError as error:
+    except (PlanError, BrokerError) as error:
         console.print(f"✗ {error}", style="bold red", markup=False)
         raise typer.Exit(REFUSED) from error
     except KeyboardInterrupt:

@@ -23,7 +23,7 @@ from ingest.clock import Clock
 from simulators.broker import Address, BrokerError, Gateway, connected
 from simulators.feed_client import FeedClient, FeedError, is_ready
 from simulators.judge import Verdict, judge
-from simulators.plan import Plan, Published, make_plan
+from simulators.plan import Plan, PlanError, Published, make_plan
 from simulators.replay import Progress, Stopped, play_with_ticks
 from simulators.scenario import Scenario
 from simulators.screen import View, plain_event, render, verdict_table
@@ -71,12 +71,12 @@ async def demo(
     console = console or Console()
     if not console.is_terminal:
         console.width = max(console.width, PLAIN_COLUMNS)
-    plan = make_plan(scenario, catalogue, scenario.seed if seed is None else seed)
-    run = _Run(services, plan, clock, once, console)
     try:
+        plan = make_plan(scenario, catalogue, scenario.seed if seed is None else seed)
+        run = _Run(services, plan, clock, once, console)
         async with _until_interrupted(run.stop):
             return await run.play()
-    except (DemoError, BrokerError, FeedError) as error:
+    except (DemoError, PlanError, BrokerError, FeedError) as error:
         console.print(f"[bold red]✗[/] {error}")
         return 1
     except Stopped:

@@ -26,6 +26,10 @@ PHASE_SECONDS = 60  # sensors do not measure on the tick, each a little before i
 READINGS_PER_BATCH = 72  # what a gateway sends at once when it catches up
 
 
+class PlanError(Exception):
+    """Scenario and catalogue do not fit; the text names what is missing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """What has been sent: messages, distinct readings, repeated readings, readings that must be refused."""
@@ -122,13 +126,17 @@ def _sample(track: Track, index: int, written: Callable[[int], int]) -> Sample:
 
 
 def make_plan(scenario: Scenario, catalogue: Catalogue, seed: int, stations: Sequence[str] = ()) -> Plan:
-    """The whole flood; `stations` limits it to those ids. Raises `KeyError` naming an unknown datastream."""
+    """The whole flood; `stations` limits it to those ids. Raises `PlanError` when something is missing."""
     world = World(scenario, seed)
     known = {key: (station, datastream) for key, station, datastream in catalogue.datastreams()}
+    wanted = [spec for spec in scenario.series if not stations or spec.datastream.split("/")[0] in stations]
+    if missing := [spec.datastream for spec in wanted if spec.datastream not in known]:
+        raise PlanError(f"the catalogue has no {', '.join(missing)}, which {scenario.name} simulates")
+    if not wanted:
+        raise PlanError(f"{scenario.name} simulates none of {', '.join(stations)}")
     tracks = [
         _track(scenario, world, spec, *known[spec.datastream], _generator(seed, spec.datastream))
-        for spec in scenario.series
-        if not stations or spec.datastream.split("/")[0] in stations
+        for spec in wanted
     ]
     _interrupt(scenario, tracks, _generator(seed, "outages"))
     return Plan(scenario, world, tracks, Topics(catalogue), seed)

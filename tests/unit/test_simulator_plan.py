@@ -10,7 +10,7 @@ import pytest
 
 from ingest.catalog import load_catalogue
 from ingest.model import Nature
-from simulators.plan import Plan, Published, make_plan
+from simulators.plan import Plan, PlanError, Published, make_plan
 from simulators.scenario import HOUR, MINUTE, load_scenario
 
 SCENARIO = load_scenario()
@@ -129,5 +129,5 @@ def test_reservoir_sends_level_inflow_and_outflow_in_one_message(played):
 
 def test_unknown_datastream_is_named(plan):
     series = (SCENARIO.series[0].model_copy(update={"datastream": "HUE-NO/thing"}),)
-    with pytest.raises(KeyError, match="HUE-NO/thing"):
+    with pytest.raises(PlanError, match="HUE-NO/thing"):
         make_plan(SCENARIO.model_copy(update={"series": series}), CATALOGUE, 1)
