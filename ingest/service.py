@@ -61,6 +61,7 @@ class _Opened:
     writer: Writer
     ids: Mapping[str, int]
     sinks: Sequence[Sink]
+    subscribed: Sequence[str]  # what the broker's session may still hold from the process before
     lossy: Sequence[str]  # the database's switches that can lose a commit
 
 
@@ -121,7 +122,7 @@ def _open(
     sinks = make_sinks(ids)
     writer.rebuild(sinks)
     log.info("partition claimed", extra={"epoch": claim.epoch, "database": str(kind), "owner": owner})
-    return _Opened(writer, ids, sinks, lossy)
+    return _Opened(writer, ids, sinks, claim.filters, lossy)
 
 
 async def _serve_opened(
@@ -144,7 +145,10 @@ async def _serve_opened(
     if place.logical_time:
         filters.append(TICK_TOPIC)
     jitter = random.Random()
-    subscriber = Subscriber(place.broker, filters, clock, jitter, gateway_of=normaliser.gateway_of)
+    withdrawn = sorted(set(opened.subscribed).difference(filters))
+    subscriber = Subscriber(
+        place.broker, filters, clock, jitter, gateway_of=normaliser.gateway_of, withdrawn=withdrawn
+    )
     pipeline = Pipeline(
         subscriber, normaliser, opened.writer, opened.sinks, clock, worker, jitter, logical_now=logical
     )

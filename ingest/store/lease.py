@@ -25,7 +25,7 @@ _CLAIM = """
 INSERT INTO writer AS w (partition, epoch, owner, backend_pid) VALUES (%s, 1, %s, pg_backend_pid())
 ON CONFLICT (partition) DO UPDATE
 SET epoch = w.epoch + 1, owner = excluded.owner, backend_pid = excluded.backend_pid
-RETURNING epoch, batch, session, arrivals, sighted_since, now_at
+RETURNING epoch, batch, session, arrivals, sighted_since, now_at, filters
 """
 _REGAIN = (
     "UPDATE writer SET backend_pid = pg_backend_pid() WHERE partition = %s AND epoch = %s RETURNING batch"
@@ -42,7 +42,10 @@ WHERE w.partition = %s AND w.epoch = %s AND l.locktype = 'advisory' AND l.grante
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claimed partition. Times in microseconds, as the last commit of the partition left them."""
+    """A claimed partition. Times in microseconds, as the last commit of the partition left them.
+
+    `filters`: what the broker's session was last subscribed to.
+    """
 
     epoch: int
     batch: int
@@ -50,6 +53,7 @@ class Claim:
     arrivals: int
     sighted_since: int | None
     now_at: int | None
+    filters: tuple[str, ...]
 
 
 class Lease:
@@ -78,9 +82,10 @@ class Lease:
             raise PartitionHeld(self._held_by(connection))
         row = connection.execute(_CLAIM, (self.partition, self._owner)).fetchone()
         assert row is not None
-        epoch, batch, session, arrivals, sighted, now = row
+        epoch, batch, session, arrivals, sighted, now, filters = row
         self.epoch = epoch
-        return connection, Claim(epoch, batch, session, arrivals, _micros(sighted), _micros(now))
+        times = _micros(sighted), _micros(now)
+        return connection, Claim(epoch, batch, session, arrivals, *times, tuple(filters))
 
     def regain(self) -> tuple[Connection, int]:
         """A new connection under the same epoch and the batch that the database has reached.

@@ -38,6 +38,7 @@ UPDATE writer SET session = session + 1, arrivals = 0
 WHERE partition = %s AND epoch = %s AND session = %s RETURNING session
 """
 _SESSION = "SELECT session FROM writer WHERE partition = %s AND epoch = %s"
+_FILTERS = "UPDATE writer SET filters = %s WHERE partition = %s AND epoch = %s"
 _OLD_RECEIPTS = "DELETE FROM receipt WHERE partition = %s AND session <> %s"
 _GAP = """
 INSERT INTO gap (partition, session, topics, started_at, ended_at, reason) VALUES (%s, %s, %s, %s, %s, %s)
@@ -65,6 +66,7 @@ class Writer:
         self._window = window
         self._batch = 0
         self._session = 0
+        self._filters: tuple[str, ...] = ()
         self._marks = Marks()
         self._quota = quarantine.Quota()
         self._partitions = Partitions()
@@ -75,7 +77,7 @@ class Writer:
         """Take the partition. Raises `PartitionHeld` (naming the owner) after about 3 s."""
         with self._reacting():
             connection, claim = self._lease.claim()
-            self._batch, self._session = claim.batch, claim.session
+            self._batch, self._session, self._filters = claim.batch, claim.session, claim.filters
             self._marks, self._quota, self._partitions = Marks(), quarantine.Quota(), Partitions()
             self._staged = self._settled = None
             with connection.cursor() as cursor:
@@ -85,14 +87,17 @@ class Writer:
     def begin_session(self, present: bool, topics: Sequence[str], lost_at: int | None, now: int) -> int:
         """The broker's session number after a connect; a session that was not `present` begins with a gap.
 
-        `lost_at`: since when the topics went unheard (microseconds), None if unknown. May be repeated
-        after `Transient`: it counts once.
+        `topics`: what it is subscribed to now. `lost_at`: since when they went unheard (microseconds), None
+        if unknown. May be repeated after `Transient`: it counts once.
         """
         with self._reacting():
             connection = self._ready()
             if not present:
                 with connection.transaction():
                     self._session = self._new_session(connection, topics, lost_at, now)
+            if tuple(topics) != self._filters:
+                connection.execute(_FILTERS, (list(topics), self._lease.partition, self._lease.epoch))
+                self._filters = tuple(topics)
         return self._session
 
     def commit(self, intake: Intake, moment: Moment, sinks: Sequence[Sink], blind_reason: str) -> Committed:

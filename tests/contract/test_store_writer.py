@@ -139,3 +139,19 @@ def test_session_begun_again_after_a_lost_answer_counts_once(database: Database)
     assert writer.begin_session(False, ["hue/#"], None, NOW) == 1
     assert table(database.url, "SELECT session FROM gap") == [(1,)]
     writer.close()
+
+
+def test_next_owner_is_told_what_the_session_is_subscribed_to(database: Database) -> None:
+    prepare(database.url)
+    first = Writer(database.url, "city", "first", 4)
+    assert first.claim().filters == ()
+    first.begin_session(False, ["hue/#", "old/+"], None, NOW)
+    first.begin_session(True, ["hue/#", "old/+"], None, NOW + SECOND)
+    first.close()
+    second = Writer(database.url, "city", "second", 4)
+    assert second.claim().filters == ("hue/#", "old/+")
+    second.begin_session(True, ["hue/#"], None, NOW + 2 * SECOND)
+    second.close()
+    third = Writer(database.url, "city", "third", 4)
+    assert third.claim().filters == ("hue/#",)
+    third.close()

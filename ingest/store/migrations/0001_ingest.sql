@@ -22,7 +22,8 @@ CREATE TABLE writer (
     committed_at timestamptz,
     now_at timestamptz,
     sighted_since timestamptz,
-    blind_reason text NOT NULL DEFAULT ''
+    blind_reason text NOT NULL DEFAULT '',
+    filters text[] NOT NULL DEFAULT '{}' -- what the broker's session is subscribed to
 ) WITH (fillfactor = 10);
 
 -- What was measured: immutable, the first value of a key stays. No foreign key: ids come from `datastream`
