@@ -15,7 +15,9 @@ from enum import StrEnum
 from ingest.catalog import Catalogue, Station
 from ingest.clock import MICROS_PER_SECOND
 
-UNKNOWN_AFTER_S = 60.0  # a commit older than this says nothing about now
+# A commit older than this says nothing about now. Within 60 s of the last one every feed must say so, the
+# slowest too: status events and the retained status go out every 5 s and take some seconds where all is slow.
+UNKNOWN_AFTER_S = 45.0
 LATE_CADENCES, LATE_AT_LEAST_S = 2, 15 * 60  # default of domain.md 6.3 for river levels
 NO_DATA_CADENCES, NO_DATA_AT_LEAST_S = 4, 30 * 60
 
@@ -26,6 +28,16 @@ class Sight(StrEnum):
     CURRENT = "current"
     BLIND = "blind"  # the writer lives, but readings may be missing: no broker, or a backlog drains
     UNKNOWN = "unknown"  # no recent commit, or none that we could read
+
+
+class UnknownReason(StrEnum):
+    """Why nothing can be claimed; the console has words for each."""
+
+    STARTING = "starting"
+    NO_COMMIT_YET = "no_commit_yet"
+    COMMIT_TOO_OLD = "commit_too_old"
+    DATABASE_UNREACHABLE = "database_unreachable"
+    FEED_STALLED = "feed_stalled"
 
 
 class Freshness(StrEnum):
@@ -64,7 +76,7 @@ class AsOf:
     age_s: float | None
     now: int | None
     sighted_since: int | None
-    reason: str
+    reason: str  # a `BlindReason` or `UnknownReason`; empty while we see
     backlog_s: float | None  # while blind: how far the newest reading lies behind `now`
     stations_unknown: tuple[str, ...]
 
@@ -78,7 +90,7 @@ def look(writers: Sequence[WriterRow], newest: Newest, catalogue: Catalogue) -> 
     """The sight of the whole feed: as old as its oldest partition, as blind as its blindest."""
     clocks = [row.now_at for row in writers if row.now_at is not None]
     if not clocks or any(row.committed_at is None for row in writers):
-        return unknown(None, "no_commit_yet", catalogue)
+        return unknown(None, UnknownReason.NO_COMMIT_YET, catalogue)
     oldest = max(writers, key=lambda row: row.age_s)
     blind = [row for row in writers if row.sighted_since is None]
     now = max(clocks)
@@ -92,10 +104,12 @@ def look(writers: Sequence[WriterRow], newest: Newest, catalogue: Catalogue) -> 
         backlog_s=_behind(newest, now) if blind else None,
         stations_unknown=_without_data(catalogue, newest, now),
     )
-    return unknown(seen, "commit_too_old", catalogue) if oldest.age_s > UNKNOWN_AFTER_S else seen
+    if oldest.age_s > UNKNOWN_AFTER_S:
+        return unknown(seen, UnknownReason.COMMIT_TOO_OLD, catalogue)
+    return seen
 
 
-def unknown(last: AsOf | None, reason: str, catalogue: Catalogue) -> AsOf:
+def unknown(last: AsOf | None, reason: UnknownReason, catalogue: Catalogue) -> AsOf:
     """Nothing may be claimed. The times of `last`, seen before, stay: people see since when."""
     everyone = tuple(station.id for station in catalogue.stations)
     if last is None:

@@ -4,7 +4,7 @@
 // SILENT_S, or with a last commit older than UNKNOWN_S, everything is unknown.
 
 const SILENT_S = 15; // three status events missed
-const UNKNOWN_S = 60;
+const UNKNOWN_S = 45; // as in alerts/sight.py
 const CONNECTING_S = 8;
 const REFRESH_MS = 2500;
 const SETTLE_MS = 150; // events of one commit come together: one refresh for all
