@@ -1,10 +1,13 @@
 """How far we can see: what may be claimed from the writer's rows and the newest observations."""
 
+import re
 from dataclasses import replace
+from importlib.resources import files
 
 import pytest
 
-from alerts.sight import Freshness, Sight, UnknownReason, WriterRow, freshness, look, unknown
+from alerts.api.hub import STATUS_S
+from alerts.sight import UNKNOWN_AFTER_S, Freshness, Sight, UnknownReason, WriterRow, freshness, look, unknown
 from tests.support.feed import HOUR, KIMLONG, MINUTE, NOW, PHUOC, catalogue
 
 CITY = catalogue()
