@@ -38,6 +38,8 @@ class UnknownReason(StrEnum):
     COMMIT_TOO_OLD = "commit_too_old"
     DATABASE_UNREACHABLE = "database_unreachable"
     FEED_STALLED = "feed_stalled"
+    FEED_LOST = "feed_lost"
+    FEED_STOPPED = "feed_stopped"
 
 
 class Freshness(StrEnum):

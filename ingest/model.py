@@ -54,6 +54,16 @@ class RejectReason(StrEnum):
     STORAGE_ERROR = "storage_error"
 
 
+class BlindReason(StrEnum):
+    """Why readings may be missing although we run; the console has words for each."""
+
+    STARTING = "starting"
+    NO_BROKER = "no_broker"
+    BACKLOG = "backlog_unread"
+    UNDECIDED = "alerts_undecided"
+    DATABASE_WAS_AWAY = "database_was_away"
+
+
 class RawMessage(msgspec.Struct, frozen=True, gc=False):
     """One PUBLISH as it came; `(epoch, packet_id)` acknowledges it. `packet_id` is 0 at QoS 0."""
 

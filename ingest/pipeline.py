@@ -24,6 +24,7 @@ from msgspec import structs
 from ingest import metrics
 from ingest.clock import Clock, LogicalNow
 from ingest.model import (
+    BlindReason,
     Committed,
     Fate,
     Intake,
@@ -57,9 +58,9 @@ class Sight:
 
     def __init__(self) -> None:
         self.since: int | None = None
-        self.reason = "starting"
+        self.reason: BlindReason | None = BlindReason.STARTING
 
-    def lose(self, reason: str) -> None:
+    def lose(self, reason: BlindReason) -> None:
         """Something stands between the gateways and our tables."""
         if self.since is not None:
             log.warning("blind", extra={"reason": reason})
@@ -70,7 +71,7 @@ class Sight:
         """The marker came back behind the whole backlog and is committed."""
         if self.since is None:
             log.info("sighted", extra={"after": self.reason})
-        self.since, self.reason = now, ""
+        self.since, self.reason = now, None
         metrics.SIGHTED.set(1)
 
 
@@ -173,7 +174,7 @@ class Pipeline:
         return Work(intake, tick_at, next(markers, None))
 
     async def _begin_session(self, session: SessionStarted) -> None:
-        self.sight.lose("the backlog of the broker is not yet read")
+        self.sight.lose(BlindReason.BACKLOG)
         if not session.present:
             metrics.SESSIONS_LOST.inc()
         await self._until_done(
@@ -186,7 +187,7 @@ class Pipeline:
         """Commit, then acknowledge: the order that the whole service exists for."""
         started = self._clock.monotonic()
         if not self._subscriber.connected:
-            self.sight.lose("no connection to the broker")
+            self.sight.lose(BlindReason.NO_BROKER)
         await self._commit(work.intake, self._tick_due(work))
         self._subscriber.acknowledge(work.intake.messages)
         if work.marker_epoch is not None and self._subscriber.marker_seen(work.marker_epoch):
@@ -217,14 +218,14 @@ class Pipeline:
 
     def _write(self, intake: Intake, tick: bool, sinks: Sequence[Sink]) -> Committed:
         moment = Moment(self._clock.now(), tick, self.sight.since)
-        return self._writer.commit(intake, moment, sinks, self.sight.reason)
+        return self._writer.commit(intake, moment, sinks, self.sight.reason or "")
 
     async def _store_undecided(self, intake: Intake, tick: bool, failure: SinkFailed) -> None:
         """Keep the observations although nothing could be decided on them, and say that we do not see."""
         log.error("observations stored without a decision on them", exc_info=failure)
         metrics.EVALUATION_FAILURES.inc()
         self._sinks_current = False
-        self.sight.lose("alerts could not be evaluated")
+        self.sight.lose(BlindReason.UNDECIDED)
         try:
             self._count(intake, await self._until_done(lambda: self._write(intake, tick, ())))
         except Poison as poison:
@@ -256,7 +257,7 @@ class Pipeline:
                     log.warning("the database is away; acknowledgements wait", extra={"why": str(failure)})
                 failed = True
                 metrics.COMMIT_RETRIES.inc()
-                self.sight.lose("the database was away")
+                self.sight.lose(BlindReason.DATABASE_WAS_AWAY)
                 await self._pause(pause * self._jitter.uniform(0.5, 1.0))
                 pause = min(pause * 2, RETRY_LAST_SECONDS)
             else:

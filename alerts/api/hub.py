@@ -20,7 +20,7 @@ from alerts import wire
 from alerts.api.reader import Reader, Unavailable
 from alerts.feed_metrics import AS_OF_AGE, CAN_SEE, EVENTS_SEEN, SSE_CLIENTS, SSE_DROPPED
 from alerts.model import NumberedEvent
-from alerts.sight import UNKNOWN_AFTER_S, AsOf, unknown
+from alerts.sight import UNKNOWN_AFTER_S, AsOf, UnknownReason, unknown
 from alerts.store import CHANNEL
 from ingest.catalog import Catalogue
 from ingest.clock import Clock
@@ -83,7 +83,7 @@ class Hub:
         self.streams = 0
         self._clock = clock
         self._clients: set[Client] = set()
-        self._as_of = unknown(None, "starting", reader.catalogue)
+        self._as_of = unknown(None, UnknownReason.STARTING, reader.catalogue)
         self._looked_at = clock.monotonic()
         self._wake = asyncio.Event()
         self._bells: set[asyncio.Event] = set()
@@ -97,9 +97,9 @@ class Hub:
             return seen
         aged = replace(seen, age_s=seen.age_s + elapsed)
         if elapsed > STALLED_AFTER_S:
-            return unknown(aged, "feed_stalled", self.reader.catalogue)
+            return unknown(aged, UnknownReason.FEED_STALLED, self.reader.catalogue)
         if seen.age_s + elapsed > UNKNOWN_AFTER_S:
-            return unknown(aged, "commit_too_old", self.reader.catalogue)
+            return unknown(aged, UnknownReason.COMMIT_TOO_OLD, self.reader.catalogue)
         return aged
 
     def status(self) -> wire.Json:
@@ -224,7 +224,7 @@ class Hub:
         try:
             seen = await asyncio.to_thread(look)
         except Unavailable:
-            seen = unknown(self.as_of, "database_unreachable", self.reader.catalogue)
+            seen = unknown(self.as_of, UnknownReason.DATABASE_UNREACHABLE, self.reader.catalogue)
         self._as_of, self._looked_at = seen, self._clock.monotonic()
 
     def _broadcast(self, seq: int | None, data: bytes) -> None:

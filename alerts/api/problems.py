@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from alerts import wire
 from alerts.api.reader import Unavailable
-from alerts.sight import unknown
+from alerts.sight import UnknownReason, unknown
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = "2"
@@ -45,7 +45,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _unavailable(request: Request, error: Exception) -> Response:
     hub = request.app.state.hub
-    blind = unknown(hub.as_of, "database_unreachable", hub.reader.catalogue)
+    blind = unknown(hub.as_of, UnknownReason.DATABASE_UNREACHABLE, hub.reader.catalogue)
     detail = "The database does not answer. Every state is unknown until it does."
     return _problem(request, 503, detail, wire.as_of_json(blind))
 

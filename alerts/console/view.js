@@ -4,7 +4,7 @@
 
 import { h } from "./dom.js";
 import * as format from "./format.js";
-import { pick, word } from "./words.js";
+import { pick, property, word } from "./words.js";
 
 const OLD = new Set(["no_data", "never", "unknown"]);
 const SUSPECT = 3;
@@ -122,7 +122,7 @@ export function otherRow(station, stream, known) {
     "tr",
     { class: old ? "old" : null, "data-station": station.id },
     h("th", { scope: "row" }, pick(station.name)),
-    h("td", {}, word(`property_${stream.property}`)),
+    h("td", {}, property(stream.property)),
     h("td", { class: "figure" }, shown ? format.quantity(shown.value, stream.unit) : "–"),
     h("td", {}, shown ? when(shown, known) : "–"),
     h("td", {}, freshness(stream.freshness, known)),

@@ -35,20 +35,13 @@ export const WORDS = {
   reason_commit_too_old: ["dịch vụ thu nhận đã ngừng ghi", "ingest has stopped committing"],
   reason_no_commit_yet: ["dịch vụ thu nhận chưa ghi lần nào", "ingest has not committed yet"],
   reason_feed_stalled: ["máy chủ bị treo", "the feed is stalled"],
+  reason_feed_lost: ["mất máy chủ cảnh báo", "the feed is lost"],
+  reason_feed_stopped: ["máy chủ cảnh báo đã dừng", "the feed was stopped"],
   reason_starting: ["đang khởi động", "starting"],
-  "reason_no connection to the broker": [
-    "mất kết nối với máy chủ MQTT nhận số liệu",
-    "no connection to the MQTT broker",
-  ],
-  "reason_the backlog of the broker is not yet read": [
-    "đang nhận bù số liệu tồn đọng",
-    "a backlog is being read",
-  ],
-  "reason_alerts could not be evaluated": [
-    "không xét được cảnh báo",
-    "alerts could not be evaluated",
-  ],
-  "reason_the database was away": ["cơ sở dữ liệu vừa gián đoạn", "the database was away"],
+  reason_no_broker: ["mất kết nối với máy chủ MQTT nhận số liệu", "no connection to the MQTT broker"],
+  reason_backlog_unread: ["đang nhận bù số liệu tồn đọng", "a backlog is being read"],
+  reason_alerts_undecided: ["không xét được cảnh báo", "alerts could not be evaluated"],
+  reason_database_was_away: ["cơ sở dữ liệu vừa gián đoạn", "the database was away"],
 
   alerts: ["Cảnh báo đang mở", "Open alerts"],
   no_alerts: ["Không có cảnh báo nào đang mở.", "No alert is open."],
@@ -124,6 +117,9 @@ export function setLanguage(language) {
 }
 
 export const language = () => LANGUAGES[index];
+
+// A property of the catalogue in words; one that has none here by its own name.
+export const property = (name) => WORDS[`property_${name}`]?.[index] ?? name;
 
 // The text under a key; a key that is not known is shown as it is, so that nothing is hidden.
 export const word = (key) => WORDS[key]?.[index] ?? key;

@@ -19,7 +19,7 @@ from paho.mqtt.properties import Properties
 from alerts import wire
 from alerts.model import NumberedEvent
 from alerts.receivers import Notice, ReceiverSettings, Session, Unreachable
-from alerts.sight import unknown
+from alerts.sight import UnknownReason, unknown
 from ingest.catalog import Catalogue
 from ingest.mqtt import BrokerSettings
 
@@ -44,7 +44,8 @@ class MqttReceiver:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Session]:
         """A connection with its Will; at its orderly end the status says that nothing is known any more."""
-        will = aiomqtt.Will(STATUS, self._unknown("feed_lost"), qos=1, retain=True, properties=_json())
+        lost = self._unknown(UnknownReason.FEED_LOST)
+        will = aiomqtt.Will(STATUS, lost, qos=1, retain=True, properties=_json())
         client = aiomqtt.Client(
             self._broker.host,
             self._broker.port,
@@ -64,11 +65,12 @@ class MqttReceiver:
                     yield MqttSession(client, self._catalogue)
                 finally:
                     with suppress(aiomqtt.MqttError):
-                        await _publish(client, STATUS, self._unknown("feed_stopped"), retain=True)
+                        stopped = self._unknown(UnknownReason.FEED_STOPPED)
+                        await _publish(client, STATUS, stopped, retain=True)
         except aiomqtt.MqttError as error:
             raise Unreachable(str(error)) from error
 
-    def _unknown(self, reason: str) -> bytes:
+    def _unknown(self, reason: UnknownReason) -> bytes:
         as_of = unknown(None, reason, self._catalogue)
         return wire.encode({"state": as_of.state.value, "as_of": wire.as_of_json(as_of)})
 

@@ -228,7 +228,7 @@ async def test_a_blind_writer_is_said_in_words(
     page: Page, heartbeat: asyncio.Task[None], table: Connection
 ) -> None:
     await stop(heartbeat)
-    commit(table, sighted=False, reason="no connection to the broker")
+    commit(table, sighted=False, reason="no_broker")
     await expect(page.locator("#sight")).to_have_attribute("data-state", "blind")
     await expect(page.locator("#sight-detail")).to_contain_text("mất kết nối với máy chủ MQTT")
 

@@ -188,8 +188,8 @@ async def settled(connection: Connection, last: int) -> bool:
 async def test_the_status_is_kept_and_follows_our_sight(feed: Feed, ioc: Ioc, table: Connection) -> None:
     newest = await status(ioc, "current")
     assert newest["nature"] == "Exercise"
-    commit(table, sighted=False, reason="no connection to the broker")
-    await status(ioc, "blind", "no connection to the broker")
+    commit(table, sighted=False, reason="no_broker")
+    await status(ioc, "blind", "no_broker")
     commit(table, ago_s=61)
     await status(ioc, "unknown", "commit_too_old")
 
@@ -266,7 +266,7 @@ async def test_of_an_old_backlog_only_the_head_notifies(feed: Feed, ioc: Ioc, ta
 async def test_steps_that_drain_in_over_two_seconds_are_still_one_notice(
     feed: Feed, ioc: Ioc, table: Connection
 ) -> None:
-    commit(table, sighted=False, reason="the backlog of the broker is not yet read")
+    commit(table, sighted=False, reason="backlog_unread")
     await status(ioc, "blind")
     tell(table, happening(1, late_s=HOUR_S))
     await asyncio.sleep(1.2)  # longer than an event settles when nothing more can come

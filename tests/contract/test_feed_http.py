@@ -186,11 +186,11 @@ async def test_ready_follows_the_commits_and_alive_does_not(
 
 async def test_a_blind_writer_is_told_with_its_reason(client: httpx.AsyncClient, table: Connection) -> None:
     observe(table, LEVEL, NOW - HOUR, 1.0)
-    commit(table, sighted=False, reason="no connection to the broker")
+    commit(table, sighted=False, reason="no_broker")
     as_of = (await client.get("/api/v1/stations")).json()["as_of"]
     assert (as_of["state"], as_of["reason"], as_of["backlog_s"]) == (
         "blind",
-        "no connection to the broker",
+        "no_broker",
         3600,
     )
 
