@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
 from ingest.clock import to_micros
 from simulators.scenario import (
@@ -112,6 +111,8 @@ class World:
 
 def _points(spec: PointsCurve, start: int) -> Curve:
     at = np.array([(to_micros(moment) - start) / HOUR for moment, _ in spec.points])
+    from scipy.interpolate import PchipInterpolator  # half a second that other commands need not wait
+
     smooth = PchipInterpolator(at, np.array([value for _, value in spec.points]))
 
     def level(times: Times) -> Values:

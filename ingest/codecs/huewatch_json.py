@@ -15,7 +15,7 @@ or one to 1,000 of them:
   `sentinel` when the catalogue lists the word for this sensor (`null` is the word "null"), otherwise as
   `not_a_number`. Numbers in quotes are texts. `true` and `false` make the message unreadable.
 - `unit` (optional): a unit of `ingest.units`; without one, the catalogue's `source.unit` holds.
-- `time` (optional): RFC 3339 with an offset, up to 9 decimals, cut to microseconds. In `readings` it
+- `time` (optional): RFC 3339 with an offset, rounded to microseconds. In `readings` it
   overrides the message's own. Without any time the time of arrival holds.
 - `status` (optional): `Actual`, `Exercise` or `Test`; when it is not what the catalogue says of the
   station, the message is quarantined.
@@ -26,23 +26,28 @@ When a key occurs twice the last one holds.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from ingest.codecs.base import MAX_READINGS, MAX_WORD, Address, Codec, Decoded, Undecodable, parse, parse_time
+from ingest.clock import EPOCH, MICROS_PER_SECOND
+from ingest.codecs.base import MAX_READINGS, MAX_WORD, Address, Codec, Decoded, Undecodable, parse
 from ingest.model import Reading, RejectReason
 
 _Word = Annotated[str, Meta(min_length=1, max_length=MAX_WORD)]
 _Value = float | Annotated[str, Meta(max_length=MAX_WORD)] | None
 
 
+_Time = Annotated[datetime, Meta(tz=True)]
+
+
 class _Item(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     channel: _Word
     value: _Value
     unit: _Word | UnsetType = UNSET
-    time: str | UnsetType = UNSET
+    time: _Time | UnsetType = UNSET
 
 
 class _Message(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -51,7 +56,7 @@ class _Message(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     channel: _Word | UnsetType = UNSET
     value: _Value | UnsetType = UNSET
     unit: _Word | UnsetType = UNSET
-    time: str | UnsetType = UNSET
+    time: _Time | UnsetType = UNSET
     status: _Word | UnsetType = UNSET
     readings: Annotated[list[_Item], Meta(min_length=1, max_length=MAX_READINGS)] | UnsetType = UNSET
 
@@ -62,10 +67,10 @@ _DECODER = msgspec.json.Decoder(_Message)
 def _decode(address: Address, payload: bytes) -> Decoded:
     message = parse(_DECODER, payload)
     nature = None if message.status is UNSET else message.status
-    time = None if message.time is UNSET else parse_time(message.time)
+    time = None if message.time is UNSET else _micros(message.time)
     if message.readings is UNSET:
         return Decoded((_single(address.device, message, time),), nature)
-    if any(field is not UNSET for field in (message.channel, message.value, message.unit)):
+    if message.channel is not UNSET or message.value is not UNSET or message.unit is not UNSET:
         raise Undecodable(RejectReason.UNDECODABLE, "`readings` and a single reading in one message")
     return Decoded([_reading(address.device, item, time) for item in message.readings], nature)
 
@@ -78,9 +83,14 @@ def _single(device: str, message: _Message, time: int | None) -> Reading:
 
 
 def _reading(device: str, item: _Item, time: int | None) -> Reading:
-    own = time if item.time is UNSET else parse_time(item.time)
+    own = time if item.time is UNSET else _micros(item.time)
     unit = None if item.unit is UNSET else item.unit
     return Reading(device, item.channel, _value(item.value), unit, own)
+
+
+def _micros(time: datetime) -> int:
+    since = time - EPOCH
+    return (since.days * 86_400 + since.seconds) * MICROS_PER_SECOND + since.microseconds
 
 
 def _value(value: _Value) -> float | str:

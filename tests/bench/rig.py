@@ -22,7 +22,7 @@ from ingest.embedded_server import free_port
 from ingest.store.connection import Connection, connect
 from simulators.broker import Address
 from simulators.load import publish_load
-from simulators.load_sheet import load_catalogue_yaml
+from simulators.load_sheet import SERIES_PER_GATEWAY, load_catalogue_yaml
 
 SERIES = 10_000
 FILTER = "hue/v1/+/+/readings"
@@ -89,7 +89,9 @@ class Rig:
             for name in ("rivers.yaml", "silence.yaml"):
                 shutil.copy(shipped / "rules" / name, rules)
             shutil.copy(shipped / "catalog" / "routes.yaml", catalog)
-        (catalog / "load.yaml").write_text(load_catalogue_yaml(SERIES))
+        for first in range(0, SERIES, SERIES_PER_GATEWAY):
+            numbers = range(first, first + SERIES_PER_GATEWAY)
+            (catalog / f"load-{first:05d}.yaml").write_text(load_catalogue_yaml(numbers))
         subprocess.run(self._huewatch("migrate"), env=self._environment, check=True, capture_output=True)
         with self._running(self._huewatch("run")) as process:
             self._until(process, self._ready)
@@ -113,13 +115,13 @@ class Rig:
         """Start `huewatch run` on its backlog, stop it when all is stored."""
         before = self._count(STORED)
         with self._running(self._huewatch("run")) as process:
-            return self._watch(process.pid, messages, lambda: self._count(STORED) - before)
+            return self._watch(process, messages, lambda: self._count(STORED) - before)
 
     def drain_usual(self, messages: int) -> Drained:
         """Start the usual way on its backlog."""
         self._connection.execute("TRUNCATE usual")
         with self._running(self._usual(messages)) as process:
-            return self._watch(process.pid, messages, lambda: self._count("SELECT count(*) FROM usual"))
+            return self._watch(process, messages, lambda: self._count("SELECT count(*) FROM usual"))
 
     async def live(self, rate: int, seconds: int) -> tuple[tuple[float, float], float]:
         """p50 and p99 from publish to commit in milliseconds, and resident memory in MB."""
@@ -136,18 +138,20 @@ class Rig:
         assert row is not None
         return (row[0][0], row[0][1]), memory
 
-    def _watch(self, pid: int, messages: int, stored: Callable[[], int]) -> Drained:
+    def _watch(self, process: subprocess.Popen[bytes], messages: int, stored: Callable[[], int]) -> Drained:
         """From the first commit that is seen to the last."""
         deadline = time.monotonic() + DRAIN_SECONDS
         first: tuple[float, float, int] | None = None
         while True:
-            count, at, cpu = stored(), time.monotonic(), _cpu_seconds(pid)
+            count, at, cpu = stored(), time.monotonic(), _cpu_seconds(process.pid)
             if first is None and count:
                 first = at, cpu, count
             if first is not None and count >= messages:
                 done = count - first[2]
                 return Drained(done / (at - first[0]), (cpu - first[1]) / done * 1e6)
-            assert at < deadline, f"{count} of {messages} stored"
+            if process.poll() is not None or at > deadline:
+                words = (self._folder / "consumer.log").read_text()[-2000:]
+                raise RuntimeError(f"{count} of {messages} stored; the consumer's last words: {words}")
             time.sleep(POLL_SECONDS)
 
     def _count(self, query: str) -> int:

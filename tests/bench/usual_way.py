@@ -1,7 +1,7 @@
 """The usual Python way, for comparison: aiomqtt + json + `executemany` with ON CONFLICT.
 
 Reads the same messages from its own persistent session and stores them in a table of the same shape. It
-acknowledges on arrival, as aiomqtt does. Run as a child process by `tests.bench`; stops after COUNT rows.
+acknowledges on arrival, as aiomqtt does. Run as a child process by `tests.bench`, which ends it.
 """
 
 import argparse
@@ -52,18 +52,16 @@ async def _store(client: aiomqtt.Client, connection: psycopg.AsyncConnection, co
     seen = 0
     async for message in client.messages:
         device = message.topic.value.split("/")[3]
-        reading = json.loads(bytes(message.payload))
-        rows.append(
-            (device, reading["channel"], datetime.fromisoformat(reading["time"]), float(reading["value"]))
-        )
+        body = json.loads(bytes(message.payload))
+        for reading in body["readings"]:
+            time = datetime.fromisoformat(reading.get("time") or body["time"])
+            rows.append((device, reading["channel"], time, float(reading["value"])))
         seen += 1
         if len(rows) == BATCH or seen == count:
             async with connection.cursor() as cursor:
                 await cursor.executemany(INSERT, rows)
             await connection.commit()
             rows.clear()
-        if seen == count:
-            return
 
 
 def main() -> None:

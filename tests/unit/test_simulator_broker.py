@@ -95,6 +95,14 @@ def test_foreign_broker_without_the_mark_is_refused_with_the_reason(broker, monk
         exercise_only(gateway, address(broker))
 
 
+def test_foreign_broker_that_its_owner_marked_is_taken(broker, monkeypatch):
+    monkeypatch.setattr(simulated, "is_loopback", lambda _host: False)
+    with Client.login(broker, "exercise-admin") as admin:
+        admin.publish(simulated.EXERCISE_TOPIC, simulated.EXERCISE_MARK, retain=True)
+    with connected(address(broker), "test") as gateway:
+        exercise_only(gateway, address(broker))
+
+
 def test_own_broker_needs_no_mark(broker):
     with connected(address(broker), "test") as gateway:
         exercise_only(gateway, address(broker))
@@ -226,7 +234,7 @@ async def test_load_stops_when_told_and_its_rate_is_kept(broker):
 
 
 def test_load_catalogue_is_one_that_loads(tmp_path):
-    (tmp_path / "load.yaml").write_text(load_catalogue_yaml(250), encoding="utf-8")
+    (tmp_path / "load.yaml").write_text(load_catalogue_yaml(range(250)), encoding="utf-8")
     routes = (files("huewatch_config") / "catalog" / "routes.yaml").read_text(encoding="utf-8")
     (tmp_path / "routes.yaml").write_text(routes, encoding="utf-8")
     catalogue = load_catalogue(tmp_path, Nature.EXERCISE)
