@@ -21,7 +21,8 @@ PATHS = frozenset(
 )
 
 # What an exercise adds to production's rules: a simulator that speaks for every gateway and drives the time,
-# and an ingest that hears it. Nothing in production may write these topics.
+# an ingest that hears it, and whoever runs the exercise, who alone may mark the broker as one for exercises.
+# Nothing in production may write these topics.
 EXERCISE_RULES = """
 user simulator
 topic write hue/v1/#
@@ -29,6 +30,9 @@ topic write application/#
 topic write huewatch/tick
 topic read huewatch/tick/committed
 topic read hue/exercise
+
+user exercise-admin
+topic readwrite hue/exercise
 
 user ingest
 topic read huewatch/tick

@@ -43,7 +43,7 @@ __all__ = ["ACCOUNTS", "HOST", "EmbeddedBroker", "EmbeddedError", "EmbeddedPostg
 
 CACHE = Path("/var/cache/huewatch")
 CERTIFICATES = ("ca.crt", "gateways.crl", "broker.crt", "broker.key")  # what scripts/certificates makes
-ACCOUNTS = ("ingest", "feed", "ioc", "chirpstack", "health", "simulator")
+ACCOUNTS = ("ingest", "feed", "ioc", "chirpstack", "health", "simulator", "exercise-admin")
 
 
 class Shutdown(Enum):
@@ -179,7 +179,7 @@ class EmbeddedBroker(Server):
 
     @property
     def accounts(self) -> Mapping[str, str]:
-        """User -> password; made at the first start and kept in the folder."""
+        """User -> password; made at the first start that knows the user, and kept in the folder."""
         accounts: dict[str, str] = json.loads((self.folder / "accounts.json").read_text())
         return accounts
 
@@ -214,8 +214,9 @@ class EmbeddedBroker(Server):
         self.start()
 
     def _configure(self) -> Path:
-        if not (self.folder / "accounts.json").exists():
-            self._write("accounts.json", json.dumps({user: secrets.token_urlsafe(24) for user in ACCOUNTS}))
+        known = self.accounts if (self.folder / "accounts.json").exists() else {}
+        accounts = {user: known.get(user) or secrets.token_urlsafe(24) for user in ACCOUNTS}
+        self._write("accounts.json", json.dumps(accounts))
         self._write("mosquitto.passwd", password_file(self.accounts, secrets.token_bytes(12)))
         self._write("services.acl", production("services.acl") + EXERCISE_RULES)
         self._write("gateways.acl", production("gateways.acl"))

@@ -1,5 +1,6 @@
 """mosquitto of our own: it answers when `start` returns, and never runs where it could not keep its state."""
 
+import json
 import os
 import shutil
 import socket
@@ -48,6 +49,15 @@ def test_folder_can_be_started_again_by_another_object(broker: EmbeddedBroker) -
         assert again.url("ingest") == url
         with Client.login(again, "ingest", session=DAY) as client:
             assert client.connack.session_present
+
+
+def test_account_that_is_new_since_the_last_start_is_added(broker: EmbeddedBroker) -> None:
+    broker.stop()
+    older = {user: password for user, password in broker.accounts.items() if user != "exercise-admin"}
+    (broker.folder / "accounts.json").write_text(json.dumps(older))
+    with EmbeddedBroker(broker.folder) as again:
+        assert older.items() < again.accounts.items()
+        Client.login(again, "exercise-admin").disconnect()
 
 
 def test_killed_broker_keeps_what_it_wrote_down_before(broker: EmbeddedBroker) -> None:

@@ -17,8 +17,9 @@ MARKER = "huewatch/marker/ingest"
 ALERT = "ioc/alerts/events"
 TICK = "huewatch/tick"
 TICKED = "huewatch/tick/committed"
+MARK = "hue/exercise"
 OTHER = "huewatch/other"
-TOPICS = (READINGS, UPLINK, MARKER, ALERT, TICK, TICKED, OTHER)
+TOPICS = (READINGS, UPLINK, MARKER, ALERT, TICK, TICKED, MARK, OTHER)
 
 MAY_WRITE = {
     "ingest": {MARKER, TICKED},
@@ -27,6 +28,7 @@ MAY_WRITE = {
     "chirpstack": {UPLINK},
     "health": set[str](),
     "simulator": {READINGS, UPLINK, TICK},
+    "exercise-admin": {MARK},
 }
 MAY_READ = {
     "ingest": {READINGS, UPLINK, MARKER, TICK},
@@ -34,7 +36,8 @@ MAY_READ = {
     "ioc": {ALERT},
     "chirpstack": set[str](),
     "health": set[str](),
-    "simulator": {TICKED},
+    "simulator": {TICKED, MARK},
+    "exercise-admin": {MARK},
 }
 SYS = {
     "ingest": {

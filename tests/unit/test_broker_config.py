@@ -98,6 +98,7 @@ def test_production_knows_nothing_of_exercises() -> None:
     for name in ("services.acl", "gateways.acl", "mosquitto.conf"):
         assert "simulator" not in production(name)
         assert "huewatch/tick" not in production(name)
+        assert "exercise" not in production(name)
 
 
 def test_top_level_file_is_the_packaged_one() -> None:
