@@ -28,7 +28,14 @@ LAST_COMMIT = Gauge("huewatch_last_commit_timestamp_seconds", "When the last tra
 SIGHTED = Gauge("huewatch_sighted", "1 while readings reach us unhindered, 0 while we are blind")
 CONNECTED = Gauge("huewatch_broker_connected", "1 while the MQTT connection is up")
 RECONNECTS = Gauge("huewatch_broker_connections", "MQTT connections made since the start")
+RECEIVED = Gauge("huewatch_messages_received", "Messages received since the start, redeliveries too", ["qos"])
+VIOLATIONS = Gauge("huewatch_broker_violations", "Connections left because the broker broke the protocol")
 IN_FLIGHT = Gauge("huewatch_messages_in_flight", "Messages received and not yet acknowledged")
+QUEUED = Gauge("huewatch_messages_queued", "Messages received and not yet taken into a commit")
+ABANDONED_QOS1 = Gauge(
+    "huewatch_qos1_abandoned",
+    "Unacknowledged messages of lost connections dropped: the broker sends them again",
+)
 DROPPED_QOS0 = Gauge("huewatch_qos0_dropped", "QoS 0 messages dropped under overload", ["gateway"])
 SESSIONS_LOST = Counter("huewatch_sessions_lost", "Broker sessions found lost at a connect: each is a gap")
 DATABASE = Info("huewatch_database", "How observations are kept")
@@ -46,7 +53,11 @@ ALL = (
     SIGHTED,
     CONNECTED,
     RECONNECTS,
+    RECEIVED,
+    VIOLATIONS,
     IN_FLIGHT,
+    QUEUED,
+    ABANDONED_QOS1,
     DROPPED_QOS0,
     SESSIONS_LOST,
     DATABASE,

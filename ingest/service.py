@@ -24,7 +24,7 @@ from ingest.catalog import Catalogue
 from ingest.clock import MICROS_PER_SECOND, Clock, LogicalNow, system_clock
 from ingest.health import serve_health
 from ingest.model import Nature, Sink
-from ingest.mqtt import BrokerSettings, Subscriber
+from ingest.mqtt import BrokerSettings, Statistics, Subscriber
 from ingest.normalise import Limits, Normaliser
 from ingest.pipeline import Pipeline
 from ingest.settings import Settings
@@ -183,15 +183,23 @@ async def _until_stopped(subscriber: Subscriber, pipeline: Pipeline, stop: async
 
 
 async def _sample(subscriber: Subscriber) -> None:
-    """Show what only the subscriber knows."""
     while True:
-        statistics = subscriber.statistics()
-        metrics.CONNECTED.set(subscriber.connected)
-        metrics.RECONNECTS.set(statistics.connections)
-        metrics.IN_FLIGHT.set(statistics.in_flight)
-        for gateway, dropped in statistics.dropped_qos0.items():
-            metrics.DROPPED_QOS0.labels(gateway).set(dropped)
+        show(subscriber.statistics(), subscriber.connected)
         await asyncio.sleep(SAMPLE_SECONDS)
+
+
+def show(statistics: Statistics, connected: bool) -> None:
+    """Set the metrics that only the subscriber knows."""
+    metrics.CONNECTED.set(connected)
+    metrics.RECONNECTS.set(statistics.connections)
+    metrics.RECEIVED.labels("0").set(statistics.received_qos0)
+    metrics.RECEIVED.labels("1").set(statistics.received_qos1)
+    metrics.VIOLATIONS.set(statistics.violations)
+    metrics.IN_FLIGHT.set(statistics.in_flight)
+    metrics.QUEUED.set(statistics.queued)
+    metrics.ABANDONED_QOS1.set(statistics.abandoned_qos1)
+    for gateway, dropped in statistics.dropped_qos0.items():
+        metrics.DROPPED_QOS0.labels(gateway).set(dropped)
 
 
 def readiness(

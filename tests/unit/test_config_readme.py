@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
 import alerts.feed_metrics
+import alerts.sink
 import ingest.metrics
 from alerts.rules import KINDS
 from alerts.rules.book import rules_schema
@@ -19,6 +21,7 @@ from ingest.model import RejectReason
 from ingest.settings import PREFIX, SECRETS, Settings, load_settings
 
 CONFIG = Path(__file__).parents[2] / "config"
+METRICS = (*ingest.metrics.ALL, *alerts.sink.METRICS, *alerts.feed_metrics.ALL)
 README = (CONFIG / "README.md").read_text(encoding="utf-8")
 
 
@@ -41,7 +44,7 @@ def metric_names(metrics: Iterable[MetricWrapperBase]) -> set[str]:
         ("Codecs", set(codecs())),
         ("Reject reasons", {reason.value for reason in RejectReason}),
         ("Rule kinds", set(KINDS)),
-        ("Metrics", metric_names((*ingest.metrics.ALL, *alerts.feed_metrics.ALL))),
+        ("Metrics", metric_names(METRICS)),
     ],
 )
 def test_a_section_documents_exactly_what_exists(section: str, expected: set[str]) -> None:
@@ -76,3 +79,8 @@ def test_the_examples_of_the_page_load(tmp_path: Path) -> None:
 def test_the_committed_schema_of_rules_is_the_models() -> None:
     committed: dict[str, Any] = json.loads((CONFIG / "rules.schema.json").read_text(encoding="utf-8"))
     assert committed == json.loads(json.dumps(rules_schema())), "run scripts/write_schemas.py"
+
+
+def test_no_metric_stands_outside_the_lists() -> None:
+    exported = {family.name for family in REGISTRY.collect() if family.name.startswith("huewatch")}
+    assert exported == metric_names(METRICS)
