@@ -110,7 +110,12 @@ def run(
 @app.command()
 def feed(
     context: typer.Context,
-    port: Annotated[int | None, typer.Option(help="Port of page and API instead of the settings'.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address of page and API instead of the settings'.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="Port of page and API instead of the settings'.")
+    ] = None,
 ) -> None:
     """Tell people and systems: the page, HTTP, SSE, and alerts over MQTT.
 
@@ -130,7 +135,7 @@ def feed(
                     services.broker,
                     catalogue,
                     nature,
-                    settings.feed_host,
+                    host or settings.feed_host,
                     port or settings.feed_port,
                     settings.metrics_host,
                     settings.feed_metrics_port,
@@ -163,7 +168,8 @@ def demo(
     once: Annotated[
         bool, typer.Option(help="Play the flood once, judge what was told, exit 0 or 1.")
     ] = False,
-    port: Annotated[int, typer.Option(help="Port of the page.")] = 8080,
+    host: Annotated[str, typer.Option(help="Address of the page; 0.0.0.0 shows it to others.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the page.")] = 8080,
     seed: Annotated[int | None, typer.Option(help="Another seed gives other noise, rain and faults.")] = None,
 ) -> None:
     """Play the Huế flood of October 2025 through the real service, on a database and broker of its own.
@@ -172,13 +178,13 @@ def demo(
     """
     with problems_reported():
         catalogue = load_catalogue(config_folder(settings_of(context)) / "catalog", Nature.EXERCISE)
-        with demo_services(port, settings_of(context).config_dir) as services:
+        with demo_services(host, port, settings_of(context).config_dir) as services:
             played = play_demo(services, catalogue, load_scenario(), system_clock(), once=once, seed=seed)
             raise typer.Exit(asyncio.run(played))
 
 
 @contextmanager
-def demo_services(port: int, config: Path | None) -> Iterator[Services]:
+def demo_services(host: str, port: int, config: Path | None) -> Iterator[Services]:
     """PostgreSQL and mosquitto in a temporary folder, `run` and `feed` as child processes over them."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="huewatch-demo-")))
@@ -186,11 +192,11 @@ def demo_services(port: int, config: Path | None) -> Iterator[Services]:
         postgres = stack.enter_context(EmbeddedPostgres(folder / "postgres"))
         broker = stack.enter_context(EmbeddedBroker(folder / "mosquitto"))
         _migrate(postgres.url, Nature.EXERCISE)
-        page, health = f"http://127.0.0.1:{port}", free_port()
+        page, health = page_url(host, port), free_port()
         children: dict[str, subprocess.Popen[bytes]] = {}
         for words, account, metrics in (
             (["run", "--logical-time"], "ingest", health),
-            (["feed", f"--port={port}"], "feed", free_port()),
+            (["feed", f"--host={host}", f"--port={port}"], "feed", free_port()),
         ):
             environment = _demo_environment(postgres, broker, account, metrics, config)
             child = _child(words, folder / f"{words[0]}.log", environment)
@@ -201,6 +207,12 @@ def demo_services(port: int, config: Path | None) -> Iterator[Services]:
             [f"http://127.0.0.1:{health}/readyz", f"{page}/readyz"],
             children,
         )
+
+
+def page_url(host: str, port: int) -> str:
+    """Where a browser of this machine finds a page that listens on `host`."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
 @contextmanager

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
 
+import huewatch
 from ingest.broker_config import GATEWAYS_PORT, SERVICES_PORT, production
 from ingest.settings import PREFIX, SECRETS, Settings
 from tests.support.certificates import Authority
@@ -61,6 +63,20 @@ def test_health_is_readiness_on_the_services_own_port(name: str, variable: str) 
     service = SERVICES[name]
     asked = f"http://127.0.0.1:{service['environment'][variable]}/readyz"
     assert asked in " ".join(service["healthcheck"]["test"])
+
+
+def test_simulator_is_asked_for_readiness_where_its_page_is() -> None:
+    simulator = SERVICES["simulator"]
+    command = typer.main.get_command(huewatch.app).get_command(None, "demo")
+    given = command.make_context("demo", simulator["command"][1:]).params
+    assert given["host"] == "0.0.0.0"
+    assert simulator["ports"][0].endswith(f":{given['port']}")
+    assert f"http://127.0.0.1:{given['port']}/readyz" in " ".join(simulator["healthcheck"]["test"])
+
+
+@pytest.mark.parametrize("name", ["migrate", "ingest", "feed", "simulator"])
+def test_command_of_our_image_exists(name: str) -> None:
+    assert SERVICES[name]["command"][0] in typer.main.get_command(huewatch.app).list_commands(None)
 
 
 def test_only_gateways_are_let_in_from_outside() -> None:
