@@ -1,8 +1,8 @@
 """The simulated gateways' connection to a broker: paho-mqtt, MQTT 5, as a third party's would be.
 
-Promises: `publish` is QoS 1 and counted, `settle` waits until the broker has confirmed all of it, and a
-refused or lost publish is an error. `exercise_only` keeps simulated floods away from a city's own broker.
-Called by `replay` and the command line.
+Promises: `publish` is QoS 1 and counted, `settle` waits until the broker has confirmed all of it, a refused
+or lost publish is an error, and one that nobody had subscribed to is counted apart. `exercise_only` keeps
+simulated floods away from a city's own broker. Called by `replay`, `publish_test` and the command line.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import ipaddress
 import queue
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -39,6 +41,7 @@ class Address:
     port: int
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
 
 
 class Gateway:
@@ -50,6 +53,7 @@ class Gateway:
         self._unconfirmed = 0
         self._refused: str | None = None
         self.confirmed = 0
+        self.unheard = 0  # confirmed, and nobody had subscribed: the broker has thrown it away
         self.heard: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
         client.on_publish = self._on_publish
         client.on_message = self._on_message
@@ -91,6 +95,7 @@ class Gateway:
         with self._lock:
             self._unconfirmed -= 1
             self.confirmed += 1
+            self.unheard += reason.getName() == "No matching subscribers"
             if reason.is_failure:
                 self._refused = str(reason)
             self._lock.notify_all()
@@ -106,6 +111,8 @@ def connected(address: Address, client_id: str) -> Iterator[Gateway]:
     client.max_inflight_messages_set(IN_FLIGHT)
     if address.username is not None:
         client.username_pw_set(address.username, address.password)
+    if address.tls is not None:
+        client.tls_set_context(address.tls)
     gateway = Gateway(client)
     try:
         _connect(client, address)
@@ -129,6 +136,19 @@ def _connect(client: mqtt.Client, address: Address) -> None:
         raise BrokerError(f"{where} accepts connections but does not speak MQTT 5") from None
     if reason.is_failure:
         raise BrokerError(f"the broker at {where} refused us: {reason}")
+
+
+def tls_context(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    """TLS that trusts `ca` (None: the system's) and shows our certificate; None when neither is named."""
+    if ca is None and certificate is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        if certificate is not None:
+            context.load_cert_chain(certificate, key)
+    except OSError as error:
+        raise BrokerError(f"the certificates cannot be used: {error}") from error
+    return context
 
 
 def is_loopback(host: str) -> bool:

@@ -1,7 +1,7 @@
 """Reads Huewatch's HTTP feed as any receiver would: told events, stations, the ledger's sums, readiness.
 
 Promises: bounded waiting, loopback or not without a proxy, and `FeedError` in words when the feed does not
-answer as its documentation says. Called by `demo`.
+answer as its documentation says. Called by `demo` and `publish_test`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,13 @@ import json
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from ingest.clock import to_datetime
+
+T = TypeVar("T")
 
 TIMEOUT_SECONDS = 10.0
 EVENTS_A_PAGE = 500
@@ -42,7 +47,7 @@ class FeedClient:
         """All told events with a number above `after`, in order."""
         found: list[Mapping[str, Any]] = []
         while True:
-            page = self._get(f"/api/v1/events?after={after}&limit={EVENTS_A_PAGE}", "events")
+            page = self._list(f"/api/v1/events?after={after}&limit={EVENTS_A_PAGE}", "events")
             found += page
             if len(page) < EVENTS_A_PAGE:
                 return found
@@ -51,17 +56,34 @@ class FeedClient:
     def ledger(self) -> Mapping[str, int]:
         """The conservation sums over all gateways."""
         total: Counter[str] = Counter()
-        for gateway in self._get("/api/v1/ledger", "gateways"):
+        for gateway in self._list("/api/v1/ledger", "gateways"):
             total.update({name: value for name, value in gateway.items() if name != "gateway"})
         return total
 
     def stations(self) -> list[Mapping[str, Any]]:
         """Every station with its newest values."""
-        return self._get("/api/v1/stations", "stations")
+        return self._list("/api/v1/stations", "stations")
 
-    def _get(self, path: str, name: str) -> list[Mapping[str, Any]]:
+    def open_alerts(self) -> list[Mapping[str, Any]]:
+        """Every open alert."""
+        return self._list("/api/v1/alerts", "alerts")
+
+    def observation(self, key: str, time: int) -> Mapping[str, Any] | None:
+        """The stored observation of a datastream at that microsecond; None while there is none."""
+        span = {"since": to_datetime(time).isoformat(), "until": to_datetime(time + 1).isoformat()}
+        found = self._list(f"/api/v1/datastreams/{key}/observations?{urlencode(span)}", "observations")
+        return found[0] if found else None
+
+    def sight(self) -> Mapping[str, Any]:
+        """How far the feed can see: `state` is `current`, `blind` or `unknown`, `reason` says why."""
+        return self._get("/api/v1/status", "as_of", dict)
+
+    def _list(self, path: str, name: str) -> list[Mapping[str, Any]]:
+        return self._get(path, name, list)
+
+    def _get(self, path: str, name: str, kind: Callable[[Any], T]) -> T:
         try:
             with _opener.open(self.url + path, timeout=TIMEOUT_SECONDS) as answer:
-                return list(json.load(answer)[name])
+                return kind(json.load(answer)[name])
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise FeedError(f"{self.url}{path}: {error}") from error

@@ -1,7 +1,8 @@
 """Payloads as the vendors' gateways send them, written from their formats alone.
 
 Shares nothing with `ingest.codecs`: shared code would hide shared mistakes. Every payload says that it is an
-exercise. Pure; `plan` gives readings, `replay` publishes what comes back.
+exercise, unless its caller (`publish_test`) says otherwise. Pure; `plan` gives readings, `replay` publishes
+what comes back.
 
 Formats: Huewatch JSON; ChirpStack v4 uplink events with a Milesight EM500-UDL (`01 75` battery, `03 82`
 distance in mm, little-endian) or a Dragino LDDS75 (battery in mV and distance in mm, big-endian), each as
@@ -72,17 +73,20 @@ def rfc3339(micros: int) -> str:
     return to_datetime(micros).isoformat()
 
 
-def encode(samples: Sequence[Sample], topics: Topics, counter: int) -> list[Message]:
-    """The messages in which one device sends these readings, oldest first; `counter` is its frame counter."""
+def encode(samples: Sequence[Sample], topics: Topics, counter: int, status: str = STATUS) -> list[Message]:
+    """The messages in which one device sends these readings, oldest first; `counter` is its frame counter.
+
+    `status` is what they are for, as CAP names it.
+    """
     if samples[0].spec.device == "json":
-        return [_json_message(samples, topics)]
-    return [_uplink(sample, topics, counter + index) for index, sample in enumerate(samples)]
+        return [_json_message(samples, topics, status)]
+    return [_uplink(sample, topics, counter + index, status) for index, sample in enumerate(samples)]
 
 
-def _json_message(samples: Sequence[Sample], topics: Topics) -> Message:
+def _json_message(samples: Sequence[Sample], topics: Topics, status: str) -> Message:
     first = samples[0]
     one_time = all(sample.time == first.time for sample in samples)
-    body: dict[str, object] = {"status": STATUS}
+    body: dict[str, object] = {"status": status}
     if one_time:
         body["time"] = rfc3339(first.time)
     body["readings"] = [_json_reading(sample, with_time=not one_time) for sample in samples]
@@ -105,7 +109,7 @@ def _rounded(sample: Sample) -> float:
     return round(steps * sample.spec.resolution, 6)
 
 
-def _uplink(sample: Sample, topics: Topics, counter: int) -> Message:
+def _uplink(sample: Sample, topics: Topics, counter: int, status: str) -> Message:
     """One ChirpStack v4 `up` event; its id depends on the reading alone, as for a repeated event."""
     source = sample.datastream.source
     device = _em500_udl if sample.spec.device == "em500-udl" else _ldds75
@@ -122,7 +126,7 @@ def _uplink(sample: Sample, topics: Topics, counter: int) -> Message:
             "deviceProfileName": frame.profile,
             "deviceName": source.device,
             "devEui": source.device,
-            "tags": {"status": STATUS},
+            "tags": {"status": status},
         },
         "devAddr": digest[16:20].hex(),
         "adr": True,
