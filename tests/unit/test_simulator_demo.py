@@ -121,7 +121,7 @@ def test_feed_that_answers_otherwise_than_documented_is_an_error(feed_url):
 def simulate(*words: str) -> tuple[int, str]:
     app = typer.Typer()
     cli.register(app)
-    result = CliRunner().invoke(app, words)
+    result = CliRunner().invoke(app, ["simulate", *words])
     return result.exit_code, result.output
 
 
