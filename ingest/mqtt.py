@@ -252,6 +252,7 @@ class Subscriber:
         self._epoch = self._received_qos0 = self._received_qos1 = self._received_bytes = 0
         self._violations = self._failures = 0
         self._lost_at: int | None = None
+        self._stamped = 0  # the last time of arrival: none is given twice, though the clock may step back
         self._told: Ending | None = None
 
     # -- what the pipeline calls ----------------------------------------------------------------
@@ -346,7 +347,14 @@ class Subscriber:
     async def _connect_once(self) -> Ending:
         settings = self._settings
         connection = Connection(
-            settings, self.filters, self._withdrawn, self.marker_topic, self, self._clock, self._random
+            settings,
+            self.filters,
+            self._withdrawn,
+            self.marker_topic,
+            self,
+            self._clock,
+            self._random,
+            self._stamped,
         )
         self._connection = connection  # before a byte can come: messages and acknowledgements meet there
         try:
@@ -359,6 +367,7 @@ class Subscriber:
         if self._stopping.is_set():
             await connection.finish()
         ending = await connection.closed
+        self._stamped = connection.stamped
         if connection.epoch:
             self._lost_at = connection.heard_at
         return ending

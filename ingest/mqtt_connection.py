@@ -141,7 +141,9 @@ class Connection(asyncio.BufferedProtocol):
         owner: Owner,
         clock: Clock,
         jitter: random.Random,
+        stamped: int,
     ) -> None:
+        """`stamped`: the last time of arrival that the connection before gave."""
         self._settings, self._owner, self._clock, self._random = settings, owner, clock, jitter
         self._filters, self._withdrawn, self._marker_topic = (*filters, marker_topic), withdrawn, marker_topic
         self._loop = asyncio.get_running_loop()
@@ -157,7 +159,7 @@ class Connection(asyncio.BufferedProtocol):
         self.epoch = 0
         self.subscribed = False
         self.heard_at: int | None = None
-        self._stamped = 0
+        self.stamped = stamped
         self._append: Callable[[RawMessage], None] = _publish_before_connack
         self._unacknowledged: deque[int] = deque()
         self._acknowledged = 0
@@ -232,7 +234,7 @@ class Connection(asyncio.BufferedProtocol):
         of two with the same time in one series the second would be a conflict.
         """
         self.heard_at = self._clock.now()
-        received_at = max(self.heard_at - 1, self._stamped)
+        received_at = max(self.heard_at - 1, self.stamped)
         append, epoch, unacknowledged = self._append, self.epoch, self._unacknowledged
         marker_topic, at_least_once, at_most_once = self._marker_topic, QoS.AT_LEAST_ONCE, QoS.AT_MOST_ONCE
         before, qos0, qos0_bytes, start, end = len(unacknowledged), 0, 0, 0, len(view)
@@ -273,7 +275,7 @@ class Connection(asyncio.BufferedProtocol):
                 else:
                     raise Violation(DisconnectReasonCode.QOS_NOT_SUPPORTED, "QoS 2 was never asked for")
         finally:
-            self._stamped = received_at
+            self.stamped = received_at
             self._owner.arrived(len(unacknowledged) - before, qos0, qos0_bytes, wire_bytes)
         return start
 

@@ -31,7 +31,7 @@ from mqtt5 import (
     read,
 )
 
-from ingest.clock import system_clock
+from ingest.clock import Clock, system_clock
 from ingest.model import RawMessage
 from ingest.mqtt import BrokerSettings, Gathered, Subscriber
 
@@ -172,13 +172,14 @@ async def running(
     chance: random.Random | None = None,
     withdrawn: Sequence[str] = (),
     gateway_of: Callable[[str], str] = lambda topic: topic,
+    clock: Clock | None = None,
     **settings: Any,
 ) -> AsyncIterator[Subscriber]:
     """A subscriber that runs until the end of the block."""
     subscriber = Subscriber(
         BrokerSettings("127.0.0.1", port, **({"client_id": "ingest"} | settings)),
         filters,
-        system_clock(),
+        clock or system_clock(),
         chance or Impatient(),
         gateway_of=gateway_of,
         withdrawn=withdrawn,

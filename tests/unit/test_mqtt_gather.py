@@ -6,7 +6,7 @@ import pytest
 from mqtt5 import PublishPacket
 
 from ingest import mqtt
-from ingest.clock import system_clock
+from ingest.clock import Clock, LogicalNow, system_clock
 from ingest.model import RawMessage
 from ingest.mqtt import Limits
 from tests.fakes.broker import FakeBroker, gather_messages, gather_session, reading, running, settle, until
@@ -39,6 +39,20 @@ async def test_a_message_is_told_as_it_came() -> None:
         assert message == RawMessage(
             "hue/v1/Huế/d", b"\x00\xff", 1, True, True, message.received_at, started.epoch, 77
         )
+
+
+async def test_no_time_of_arrival_is_given_twice_while_the_clock_stands() -> None:
+    real = system_clock()
+    standing = Clock(LogicalNow(1_000_000), real.monotonic, real.sleep)
+    async with FakeBroker() as broker, running(broker.port, clock=standing) as subscriber:
+        peer = await (await broker.connection()).greet()
+        peer.send(*map(reading, range(1, 6)))
+        times = [message.received_at for message in await gather_messages(subscriber, 5)]
+        peer.reset()
+        peer = await (await broker.connection()).greet()
+        peer.send(*map(reading, range(1, 6)))
+        times += [message.received_at for message in await gather_messages(subscriber, 5)]
+    assert times == sorted(set(times))
 
 
 async def test_a_gathering_ends_at_half_the_receive_maximum() -> None:
