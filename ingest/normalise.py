@@ -13,11 +13,11 @@ Rejects, message by message: `no_route`, `unknown_device`, `identity_mismatch`, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ingest.catalog import Catalogue
 from ingest.clock import MICROS_PER_SECOND
@@ -31,6 +31,7 @@ from ingest.topics import is_marker, tick_of
 __all__ = ["OWN", "UNKNOWN_GATEWAY", "Limits", "Normaliser", "is_marker", "tick_of"]
 
 _TIMELESS = -(2**63)  # stands for the time of arrival until the columns are made
+_BEYOND_COLUMNS = 2**63
 _UNLISTED = Channel(-1, Nature.ACTUAL, {}, frozenset())  # a channel that the catalogue does not have
 
 _MINUTE = 60 * MICROS_PER_SECOND
@@ -99,13 +100,12 @@ class Normaliser:
     def intake(self, messages: Sequence[RawMessage], now: int) -> Intake:
         """Decode and normalise messages in their order; `now` (microseconds) is what old is measured from."""
         rows = _Rows()
-        oldest = now - self._limits.max_age
         ways = [self._router.way(message.topic) for message in messages]
         fates = [
-            self._read(number, message, way, oldest, rows)
+            self._read(number, message, way, rows)
             for number, (message, way) in enumerate(zip(messages, ways, strict=True))
         ]
-        observations = self._observations(messages, ways, rows)
+        observations = self._observations(messages, ways, rows, now - self._limits.max_age)
         gateways = np.array([way.gateway for way in ways], np.int32)
         return Intake(
             messages,
@@ -116,7 +116,7 @@ class Normaliser:
             np.array(fates, np.int8),
         )
 
-    def _read(self, number: int, message: RawMessage, way: Way, oldest: int, rows: _Rows) -> Fate:
+    def _read(self, number: int, message: RawMessage, way: Way, rows: _Rows) -> Fate:
         """Append one message's rows and rejects."""
         try:
             decoded = self._decode(message, way)
@@ -131,7 +131,7 @@ class Normaliser:
             if channel is _UNLISTED and reading.channel in way.codec.auxiliary:
                 continue
             fate = Fate.READABLE
-            fault = self._fault(channel, reading, message, way, oldest)
+            fault = self._fault(channel, reading, message, way)
             if fault is None:
                 rows.append(channel, reading, number)
             else:
@@ -156,9 +156,9 @@ class Normaliser:
         return decoded
 
     def _fault(
-        self, channel: Channel, reading: Reading, message: RawMessage, way: Way, oldest: int
+        self, channel: Channel, reading: Reading, message: RawMessage, way: Way
     ) -> tuple[RejectReason, str] | None:
-        """Why a reading cannot be kept, None when it can."""
+        """Why a reading cannot be kept, None when only its time and range are left to be judged."""
         if channel is _UNLISTED:
             return RejectReason.UNKNOWN_CHANNEL, f"channel {quoted(reading.channel)}"
         if reading.device != way.address.device:
@@ -171,20 +171,16 @@ class Normaliser:
             return RejectReason.NOT_A_NUMBER, f"{quoted(reading.channel)} says {quoted(reading.value)}"
         if reading.unit not in channel.units:
             return RejectReason.UNKNOWN_UNIT, f"{quoted(reading.channel)} in {quoted(str(reading.unit))}"
-        if reading.time is not None:
-            return self._time_fault(reading.time, message.received_at, oldest)
-        return (RejectReason.RETAINED_WITHOUT_TIME, "of unknown age") if message.retain else None
-
-    def _time_fault(self, time: int, received_at: int, oldest: int) -> tuple[RejectReason, str] | None:
-        if time < oldest:
-            return RejectReason.TIME_TOO_OLD, f"{(oldest - time) // MICROS_PER_SECOND} s past the limit"
-        if time > received_at + self._limits.max_skew:
-            return RejectReason.TIME_IN_FUTURE, f"{(time - received_at) // MICROS_PER_SECOND} s ahead"
-        return None
+        if reading.time is None:
+            return (RejectReason.RETAINED_WITHOUT_TIME, "of unknown age") if message.retain else None
+        if reading.time >= _BEYOND_COLUMNS:
+            return RejectReason.TIME_IN_FUTURE, "beyond any calendar"
+        return (RejectReason.TIME_TOO_OLD, "before any calendar") if reading.time <= _TIMELESS else None
 
     def _observations(
-        self, messages: Sequence[RawMessage], ways: Sequence[Way], rows: _Rows
+        self, messages: Sequence[RawMessage], ways: Sequence[Way], rows: _Rows, oldest: int
     ) -> ObservationBatch:
+        """The rows as columns; those whose time or value cannot be believed become rejects."""
         if not rows.series:
             return ObservationBatch.empty()
         series = np.array(rows.series, np.intp)
@@ -204,21 +200,25 @@ class Normaliser:
             message,
             timeless,
         )
-        finite = np.isfinite(value)
-        return batch if finite.all() else _without_infinite(batch, finite, ways, rows)
+        believed = np.isfinite(value) & (batch.time >= oldest)
+        believed &= batch.time <= received_at + self._limits.max_skew
+        if believed.all():
+            return batch
+        for row in np.flatnonzero(~believed).tolist():
+            number = int(message[row])
+            fault = _column_fault(int(batch.time[row]), int(received_at[row]), oldest, float(value[row]))
+            rows.rejects.append(_reject(number, ways[number], *fault, reading=True))
+        rows.rejects.sort(key=lambda reject: reject.message)
+        return batch.take(believed)
 
 
-def _without_infinite(
-    batch: ObservationBatch, finite: NDArray[np.bool_], ways: Sequence[Way], rows: _Rows
-) -> ObservationBatch:
-    """Turn rows whose value is no finite number, or became none by conversion, into rejects."""
-    for number in batch.message[~finite].tolist():
-        way = ways[number]
-        rows.rejects.append(
-            _reject(number, way, RejectReason.NOT_A_NUMBER, "not a finite number", reading=True)
-        )
-    rows.rejects.sort(key=lambda reject: reject.message)
-    return batch.take(finite)
+def _column_fault(time: int, received_at: int, oldest: int, value: float) -> tuple[RejectReason, str]:
+    """Why a row of the columns is not believed; a value may have left the finite numbers by conversion."""
+    if time < oldest:
+        return RejectReason.TIME_TOO_OLD, f"{(oldest - time) // MICROS_PER_SECOND} s past the limit"
+    if math.isfinite(value):
+        return RejectReason.TIME_IN_FUTURE, f"{(time - received_at) // MICROS_PER_SECOND} s ahead"
+    return RejectReason.NOT_A_NUMBER, "not a finite number"
 
 
 def _reject(number: int, way: Way, reason: RejectReason, detail: str, *, reading: bool) -> Reject:
