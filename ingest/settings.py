@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from ingest.catalog import Duration, Identifier
 from ingest.model import Nature
@@ -34,13 +34,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    database_url: SecretStr | None = Field(
-        None, min_length=1, description="PostgreSQL, as a URL or key=value words"
-    )
-    broker_host: str | None = Field(None, min_length=1, description="MQTT broker's host name")
+    database_url: SecretStr | None = Field(None, description="PostgreSQL, as a URL or key=value words")
+    broker_host: str | None = Field(None, description="MQTT broker's host name")
     broker_port: int = Field(1883, ge=1, le=65_535, description="MQTT broker's port; 8883 with TLS")
     broker_username: str | None = Field(None, description="User name at the broker")
-    broker_password: SecretStr | None = Field(None, min_length=1, description="Password at the broker")
+    broker_password: SecretStr | None = Field(None, description="Password at the broker")
     broker_ca_file: Path | None = Field(
         None, description="CA that signed the broker's certificate; turns TLS on"
     )
@@ -57,9 +55,9 @@ class Settings(BaseModel):
     config_dir: Path | None = Field(None, description="Folder of catalogue and rules; none: the shipped one")
     nature: Nature | None = Field(None, description="Overrides every station's nature, for exercises")
     embedded: Path | None = Field(None, description="Folder of a database and broker of our own; no city's")
-    feed_host: str = Field("127.0.0.1", min_length=1, description="Address on which the feed listens")
+    feed_host: str = Field("127.0.0.1", description="Address on which the feed listens")
     feed_port: int = Field(8080, ge=1, le=65_535, description="Port of the feed: page, JSON, events")
-    metrics_host: str = Field("127.0.0.1", min_length=1, description="Address of metrics and health")
+    metrics_host: str = Field("127.0.0.1", description="Address of metrics and health")
     metrics_port: int = Field(9108, ge=1, le=65_535, description="Port of metrics and health of `run`")
     feed_metrics_port: int = Field(9109, ge=1, le=65_535, description="Port of metrics and health of `feed`")
     accept_data_loss: bool = Field(False, description="Be ready although the database may lose commits")
@@ -67,6 +65,16 @@ class Settings(BaseModel):
     max_age_days: float = Field(45.0, gt=0, description="Readings older than this are quarantined, days")
     # A gateway's clock off by 5 minutes is common; more says that its time cannot be believed.
     max_skew: Duration = Field(300.0, description="Readings further in the future are quarantined")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _means_what_it_says(cls, value: Any, info: ValidationInfo) -> Any:
+        """Neither TOML's `true` as the number 1, nor an empty variable as the present folder."""
+        if value == "":
+            raise ValueError("is empty; leave it out instead")
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("is true or false, where another value is wanted")
+        return value
 
 
 SECRETS = frozenset({"database_url", "broker_password"})

@@ -124,6 +124,23 @@ def test_a_value_that_makes_no_sense_is_refused_by_its_variables_name(variable: 
     assert problems[0].startswith(f"{variable}: ")
 
 
+@pytest.mark.parametrize("name", ["CONFIG_DIR", "EMBEDDED", "BROKER_CA_FILE", "BROKER_USERNAME", "NATURE"])
+def test_an_empty_variable_is_refused_and_never_the_present_folder(name: str) -> None:
+    assert refusal({f"HUEWATCH_{name}": ""}).startswith(f"HUEWATCH_{name}: {name.lower()}: is empty")
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields.keys() - {"accept_data_loss"}))
+def test_a_boolean_of_the_file_is_no_other_value(tmp_path: Path, name: str) -> None:
+    file = toml(tmp_path, f"{name} = true\n")
+    assert refusal(file=file).startswith(f"{file}:1: {name}: is true or false")
+
+
+def test_a_boolean_setting_takes_a_boolean(tmp_path: Path) -> None:
+    assert load_settings(
+        file=toml(tmp_path, "accept_data_loss = true\n"), environ={}
+    ).settings.accept_data_loss
+
+
 @pytest.mark.parametrize("text", ["feed_port = ", "feed_port = 1\nfeed_port = 2\n"])
 def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, text: str) -> None:
     assert "Cannot be read" in refusal(file=toml(tmp_path, text))
