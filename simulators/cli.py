@@ -33,6 +33,7 @@ UNSEEN = 1
 REFUSED = 2
 STEPS_A_LINE = 12
 LOOPBACK = "127.0.0.1"
+FEED_PORT = 8080
 ADVICE = (
     ("quarantine list --since 5min", "was it refused, and why?"),
     ("check", "does the catalogue say what `run` was started with?"),
@@ -59,6 +60,7 @@ class Known(Protocol):
 
     config_dir: Path | None
     embedded: Path | None
+    feed_port: int
     nature: Nature | None
 
 
@@ -121,9 +123,9 @@ def publish_test(
     datastream: Annotated[
         str | None, typer.Option(help="Which one, where a station has several, e.g. water_level.")
     ] = None,
-    feed: Annotated[str, typer.Option(help="URL of the feed that shows the station.")] = (
-        "http://127.0.0.1:8080"
-    ),
+    feed: Annotated[
+        str | None, typer.Option(help="URL of the feed; http://127.0.0.1:8080, or the settings' port.")
+    ] = None,
     broker_host: Host = None,
     broker_port: Port = 1883,
     broker_username: Username = None,
@@ -161,9 +163,10 @@ def publish_test(
         tls = tls_context(broker_ca_file, broker_cert_file, broker_key_file)
         address = _broker(context, broker_host, broker_port, broker_username, broker_password, tls)
         with connected(address, f"huewatch-publish-test-{trial.time}") as gateway:
-            trials.refuse_unseen(trial, FeedClient(feed))
+            page = FeedClient(feed or _feed_url(context))
+            trials.refuse_unseen(trial, page)
             typer.echo(trials.title(trial, said))
-            seen = _follow(trials.steps(trial, message, gateway, FeedClient(feed), clock))
+            seen = _follow(trials.steps(trial, message, gateway, page, clock))
     except (BrokerError, Refused) as error:
         raise _refusal(error) from error
     if not seen:
@@ -220,6 +223,11 @@ def _broker(
             "`--embedded` has a broker of its own, but HUEWATCH_BROKER_HOST names one too: unset it"
         )
     return trials.embedded_account(known.embedded)
+
+
+def _feed_url(context: typer.Context) -> str:
+    known = _known(context)
+    return f"http://{LOOPBACK}:{known.feed_port if known else FEED_PORT}"
 
 
 def _again(context: typer.Context) -> str:
