@@ -30,10 +30,21 @@ CROSS JOIN LATERAL (
 """
 _ONE_CHUNK = "SELECT set_config('timescaledb.enable_runtime_exclusion', 'off', true)"
 _COPY = "COPY observation (datastream, time, value, quality, received_at) FROM STDIN (FORMAT binary)"
+VALUES_OF_A_KEY = 4  # kept apart; of a gateway that sends ever another one the ledger counts the rest
 _CONFLICTS = """
+WITH came AS (
+    SELECT datastream, time, value, min(received) AS first, max(received) AS last, count(*)
+    FROM unnest(%s, %s, %s, %s) AS r(datastream, time, value, received) GROUP BY 1, 2, 3),
+kept AS (SELECT k.datastream, k.time, k.value FROM observation_conflict k
+    JOIN (SELECT DISTINCT datastream, time FROM came) s ON k.datastream = s.datastream AND k.time = s.time),
+held AS (SELECT datastream, time, count(*) AS values FROM kept GROUP BY 1, 2),
+placed AS (
+    SELECT came.*, kept.value IS NOT NULL AS known, row_number() OVER (
+        PARTITION BY came.datastream, came.time, kept.value IS NULL ORDER BY first, came.value) AS place
+    FROM came LEFT JOIN kept USING (datastream, time, value))
 INSERT INTO observation_conflict AS c (datastream, time, value, first_received, last_received, count)
-SELECT r.datastream, r.time, r.value, min(r.received), max(r.received), count(*)
-FROM unnest(%s, %s, %s, %s) AS r(datastream, time, value, received) GROUP BY 1, 2, 3
+SELECT datastream, time, value, first, last, count FROM placed LEFT JOIN held USING (datastream, time)
+WHERE known OR place + coalesce(held.values, 0) <= %s
 ON CONFLICT (datastream, time, value) DO UPDATE SET count = c.count + excluded.count,
     first_received = LEAST(c.first_received, excluded.first_received),
     last_received = GREATEST(c.last_received, excluded.last_received)
@@ -65,11 +76,18 @@ def copy(cursor: Cursor, rows: ObservationBatch) -> None:
 
 
 def keep_conflicts(cursor: Cursor, rows: ObservationBatch) -> None:
-    """Keep rows whose key stands with another value."""
+    """Keep rows whose key stands with another value, up to `VALUES_OF_A_KEY` values of a key."""
     if len(rows):
         cursor.execute(
             _CONFLICTS,
-            (Int4s(rows.datastream), Times(rows.time), Float8s(rows.value), Times(rows.received_at)),
+            (
+                Int4s(rows.datastream),
+                Times(rows.time),
+                Float8s(rows.value),
+                Times(rows.received_at),
+                VALUES_OF_A_KEY,
+            ),
+            prepare=False,  # planned anew, for as many rows as there are
         )
 
 

@@ -9,6 +9,7 @@ from ingest.store import connect
 from ingest.store.datastreams import register
 from ingest.store.errors import Fatal, Poison, SinkFailed, Transient
 from ingest.store.read import writer_state
+from ingest.store.rows import VALUES_OF_A_KEY
 from ingest.store.write import Writer
 from tests.support.databases import Database
 from tests.support.store import (
@@ -96,6 +97,30 @@ def test_other_value_for_a_key_is_kept_apart_and_never_told(database: Database) 
         database.url,
         "SELECT datastream, value, count, last_received - first_received = '2s' FROM observation_conflict",
     ) == [(a, 9.0, 3, True)]
+    writer.close()
+
+
+def test_values_that_conflict_with_one_key_are_counted_beyond_a_bound_and_not_kept(
+    database: Database,
+) -> None:
+    a, b, *_ = prepare(database.url)
+    writer = claimed(database.url)
+    commit(writer, says((a, NOW, 0.0), (b, NOW, 0.0)))
+    first = [(a, NOW, float(value)) for value in range(1, VALUES_OF_A_KEY - 1)]
+    assert commit(writer, says(*first, (b, NOW, 7.0))).conflict == VALUES_OF_A_KEY - 1
+    more = [(a, NOW, float(value)) for value in range(100, 120)]
+    assert commit(writer, says(first[0], *more, first[0])).conflict == 22
+    assert commit(writer, says(*more, first[1])).conflict == 21
+    kept = table(database.url, "SELECT datastream, value, count FROM observation_conflict ORDER BY 1, 2")
+    assert kept == [
+        (a, 1.0, 3),
+        (a, 2.0, 2),
+        *((a, value, 1) for _, _, value in first[2:]),
+        (a, 100.0, 2),
+        (a, 101.0, 2),
+        (b, 7.0, 1),
+    ]
+    assert table(database.url, "SELECT sum(conflict) FROM ledger") == [(VALUES_OF_A_KEY - 1 + 22 + 21,)]
     writer.close()
 
 
