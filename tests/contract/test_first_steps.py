@@ -144,6 +144,7 @@ def walker(server_folder: Path) -> Iterator[Walker]:
             walker.stop()
 
 
+@pytest.mark.timeout(300)  # a dozen programs start, each in a second or two
 def test_first_sensor_first_rule_and_every_feed_are_as_the_readme_says(walker: Walker) -> None:
     walker.walk("Your first sensor")
     (mine,) = [each for each in walker.ask("/api/v1/stations")["stations"] if each["id"] == "HUE-FL-MINE"]
