@@ -13,23 +13,28 @@ from rich.markup import escape
 
 from ingest.embedded import EmbeddedPostgres
 from ingest.embedded_server import EmbeddedError
+from ingest.health import CannotListen
 from ingest.lint import report
+from ingest.mqtt import Refused
 from ingest.settings import Loaded, Settings, load_settings, require_services
 from ingest.store.connection import Connection, connect
-from ingest.store.errors import StoreError
+from ingest.store.errors import StoreError, Transient, reactions
 from ingest.yaml_lines import ConfigError, Problem
 
 
 @contextmanager
 def problems_reported() -> Iterator[None]:
-    """Print a `ConfigError` or `StoreError` as problems, and end the command with 1."""
+    """Print what a person can mend in a line that says how, and end the command with 1."""
     try:
         yield
     except ConfigError as error:
         raise typer.Exit(report(error.problems)) from None
-    except StoreError as error:
-        remedy = "See HUEWATCH_DATABASE_URL, or wait until the database is back."
+    except Transient as error:
+        remedy = "Check HUEWATCH_DATABASE_URL, or wait until the database is back."
         raise typer.Exit(report([Problem("database", None, f"{error}.", remedy)])) from None
+    except (StoreError, EmbeddedError, Refused, CannotListen) as error:  # each says what to do
+        typer.secho(str(error), fg="red", err=True)
+        raise typer.Exit(1) from None
 
 
 def settings_of(context: typer.Context) -> Settings:
@@ -48,7 +53,8 @@ def database(settings: Settings) -> Iterator[Connection]:
 
     Raises `ConfigError` when neither is named, and `StoreError`s.
     """
-    with closing(connect(_database_url(settings), application_name="huewatch-cli")) as connection:
+    url = _database_url(settings)
+    with reactions(), closing(connect(url, application_name="huewatch-cli")) as connection:
         yield connection
 
 

@@ -11,13 +11,30 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+CLIENT_SECONDS = 10.0  # a client that neither asks nor reads is let go
+
 Readiness = Callable[[], tuple[bool, dict[str, object]]]
 
 
-def serve_health(host: str, port: int, readiness: Readiness) -> ThreadingHTTPServer:
-    """Start serving and return the server; `shutdown()` ends it. Port 0 takes a free one."""
+class CannotListen(Exception):
+    """Fatal: an address of ours is taken or not this machine's; says what to change."""
+
+    def __init__(self, host: str, port: int, change: str, error: OSError) -> None:
+        super().__init__(
+            f"Cannot listen on {host}:{port} ({error.strerror or error}): stop what uses it, or change"
+            f" {change}."
+        )
+
+
+def serve_health(host: str, port: int, change: str, readiness: Readiness) -> ThreadingHTTPServer:
+    """Start serving and return the server; `shutdown()` ends it. Port 0 takes a free one.
+
+    Raises `CannotListen`, which names the settings to `change`.
+    """
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = CLIENT_SECONDS
+
         def do_GET(self) -> None:
             if self.path == "/metrics":
                 self._answer(200, CONTENT_TYPE_LATEST, generate_latest())
@@ -39,7 +56,10 @@ def serve_health(host: str, port: int, readiness: Readiness) -> ThreadingHTTPSer
         def log_message(self, *arguments: object) -> None:
             """Requests of a prober are not events worth a line."""
 
-    server = ThreadingHTTPServer((host, port), Handler)
+    try:
+        server = ThreadingHTTPServer((host, port), Handler)
+    except OSError as error:
+        raise CannotListen(host, port, change, error) from error
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return server

@@ -48,6 +48,9 @@ SHED_TO = 7 / 8  # a shed reads the whole queue once, so it makes room for many
 class Refused(Exception):
     """Fatal: the broker will never take us as we are; says why and what a person can do."""
 
+    def __init__(self, detail: str, remedy: str) -> None:
+        super().__init__(f"The broker does not take us: {detail}. Remedy: {remedy}.")
+
 
 @dataclass(frozen=True, slots=True)
 class SessionStarted:
@@ -375,7 +378,7 @@ class Subscriber:
     async def _pause(self, ending: Ending) -> None:
         """Log a change of what is wrong, then wait; full jitter, or all clients would return at once."""
         if ending.reaction is Reaction.GIVE_UP:
-            raise Refused(f"{ending.detail}. Remedy: {ending.remedy}")
+            raise Refused(ending.detail, ending.remedy)
         delay = self._delay(ending.reaction)
         if ending != self._told:
             fields = {"detail": ending.detail, "retry_in": round(delay, 2)}

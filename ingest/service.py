@@ -156,6 +156,7 @@ async def _serve_opened(
     health = serve_health(
         settings.metrics_host,
         settings.metrics_port,
+        "HUEWATCH_METRICS_HOST or HUEWATCH_METRICS_PORT",
         lambda: readiness(pipeline, subscriber, lossy, clock.monotonic()),
     )
     try:

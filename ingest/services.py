@@ -1,11 +1,12 @@
 """Database and broker for a command: the city's, as the settings name them, or our own in a kept folder.
 
-`run --embedded DIR` owns the servers of the folder: it starts and stops them. Other commands only join them.
+`--embedded DIR run` owns the servers of the folder: it starts and stops them. Other commands only join them.
 Nothing here falls back: a missing name is an error, never a throw-away store.
 """
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -48,10 +49,11 @@ def services_of(settings: Settings, account: str, client_id: str, *, own: bool) 
                 stack.enter_context(broker)
             else:
                 _must_answer(postgres, settings.embedded)
-        except EmbeddedError as error:
-            problem = Problem("--embedded", None, str(error), "Mend it, or name services of your own.")
+            services = Services(postgres.url, _embedded_broker(settings, broker, account, client_id))
+        except (EmbeddedError, OSError) as error:
+            problem = Problem("--embedded", None, f"{error}.", "Mend it, or name services of your own.")
             raise ConfigError([problem]) from None
-        yield Services(postgres.url, _embedded_broker(settings, broker, account, client_id))
+        yield services
 
 
 def _broker(settings: Settings, client_id: str) -> BrokerSettings:
@@ -59,7 +61,7 @@ def _broker(settings: Settings, client_id: str) -> BrokerSettings:
     password = settings.broker_password
     tls = None
     if settings.broker_ca_file is not None or settings.broker_cert_file is not None:
-        tls = tls_context(settings.broker_ca_file, settings.broker_cert_file, settings.broker_key_file)
+        tls = _tls(settings)
     return BrokerSettings(
         settings.broker_host,
         settings.broker_port,
@@ -70,6 +72,18 @@ def _broker(settings: Settings, client_id: str) -> BrokerSettings:
         settings.keepalive,
         settings.receive_maximum,
     )
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    names = ("broker_ca_file", "broker_cert_file", "broker_key_file")
+    given = {name: getattr(settings, name) for name in names}
+    try:
+        return tls_context(*given.values())
+    except OSError as error:  # ssl's own are among them; neither names the file
+        files = ", ".join(f"{name} = {path}" for name, path in given.items() if path is not None)
+        message = f"TLS cannot be set up from {files}: {error.strerror or error}."
+        remedy = "Name readable PEM files: the CA, and our own certificate with its key."
+        raise ConfigError([Problem("broker", None, message, remedy)]) from None
 
 
 def _embedded_broker(
@@ -91,5 +105,5 @@ def _must_answer(postgres: EmbeddedPostgres, folder: Path) -> None:
         connect(postgres.url, application_name="huewatch-join").close()
     except (StoreError, OSError) as error:
         message = f"{folder} has no running database to join ({error})."
-        remedy = f"Start `huewatch run --embedded {folder}` first; it owns the servers."
+        remedy = f"Start `huewatch --embedded {folder} run` first; it owns the servers."
         raise ConfigError([Problem("--embedded", None, message, remedy)]) from None

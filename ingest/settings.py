@@ -16,7 +16,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from ingest.catalog import Duration, Identifier
 from ingest.model import Nature
@@ -65,6 +75,22 @@ class Settings(BaseModel):
     max_age_days: float = Field(45.0, gt=0, description="Readings older than this are quarantined, days")
     # A gateway's clock off by 5 minutes is common; more says that its time cannot be believed.
     max_skew: Duration = Field(300.0, description="Readings further in the future are quarantined")
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_is_named(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            conninfo_to_dict("" if value is None else value.get_secret_value())
+        except psycopg.ProgrammingError:  # its text repeats a part of the secret
+            raise ValueError("is neither postgresql://USER:PASSWORD@HOST/NAME nor key=value words") from None
+        return value
+
+    @field_validator("broker_key_file")
+    @classmethod
+    def _key_belongs_to_a_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("broker_cert_file") is None:
+            raise ValueError("would not be used without broker_cert_file")
+        return value
 
     @field_validator("*", mode="before")
     @classmethod

@@ -86,6 +86,7 @@ class Hub:
         self._as_of = unknown(None, UnknownReason.STARTING, reader.catalogue)
         self._looked_at = clock.monotonic()
         self._wake = asyncio.Event()
+        self._listening: bool | None = None  # None until the first attempt has ended
         self._bells: set[asyncio.Event] = set()
 
     @property
@@ -159,13 +160,16 @@ class Hub:
             try:
                 await self._listen_once()
             except (psycopg.Error, OSError) as error:
-                log.info("listen_lost", extra={"error": str(error)})
+                if self._listening is not False:
+                    log.info("listen_lost", extra={"error": str(error)})
+                self._listening = False
             await self._clock.sleep(LISTEN_RETRY_S)
 
     async def _listen_once(self) -> None:
         connection = await psycopg.AsyncConnection.connect(self.reader.conninfo, autocommit=True)
         async with connection:
             await connection.execute(f"LISTEN {CHANNEL}")
+            self._listening = True
             while True:
                 async for _ in connection.notifies(timeout=STATUS_S):
                     self._wake.set()

@@ -29,7 +29,7 @@ from alerts.receivers.registry import build
 from alerts.wire import Json, as_of_json
 from ingest.catalog import Catalogue
 from ingest.clock import Clock, system_clock
-from ingest.health import serve_health
+from ingest.health import CannotListen, serve_health
 from ingest.model import Nature
 from ingest.mqtt import BrokerSettings
 from ingest.store.errors import Fatal
@@ -59,13 +59,14 @@ async def serve_feed(
         loop.add_signal_handler(number, stop.set)
     try:
         async with running_feed(database_url, broker, catalogue, nature, host, port) as feed:
-            health = serve_health(metrics_host, metrics_port, lambda: _readiness(feed.hub))
+            change = "HUEWATCH_METRICS_HOST or HUEWATCH_FEED_METRICS_PORT"
+            health = serve_health(metrics_host, metrics_port, change, lambda: _readiness(feed.hub))
             try:
                 await stop.wait()
             finally:
                 await asyncio.to_thread(health.shutdown)
                 health.server_close()
-    except* Fatal as group:
+    except* (Fatal, CannotListen) as group:
         fatal = group.exceptions[0]
     else:
         return
@@ -149,7 +150,13 @@ def _listener(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; accepted connections inherit it
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
-    listener.bind((host, port))
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise CannotListen(
+            host, port, "--host, --port or HUEWATCH_FEED_HOST, HUEWATCH_FEED_PORT", error
+        ) from error
     return listener
 
 

@@ -50,7 +50,7 @@ _PRIVILEGE = "42501"
 
 def reaction_to(error: psycopg.Error) -> StoreError:
     """The error of this module that says what to do about one of psycopg's."""
-    text = str(error).strip() or type(error).__name__
+    text = " ".join(str(error).split()) or type(error).__name__  # libpq writes several lines
     state = error.sqlstate
     if state is None:
         return _without_state(error, text)
@@ -58,13 +58,13 @@ def reaction_to(error: psycopg.Error) -> StoreError:
         return Poison(f"the database refused a row ({state}): {text}; split the batch by message")
     if state[:2] in _FATAL:
         return Fatal(f"{text} ({state}); {_remedy(state)}")
-    return Transient(f"the database cannot do it now ({state}): {text}; try again with back-off")
+    return Transient(f"the database cannot do it now ({state}): {text}; try again")
 
 
 def _without_state(error: psycopg.Error, text: str) -> StoreError:
     """Errors of the client side carry no SQLSTATE: a broken connection, a value that cannot be sent."""
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return Transient(f"no connection to the database: {text}; try again with back-off")
+        return Transient(f"no connection to the database: {text}; try again")
     if isinstance(error, psycopg.DataError):
         return Poison(f"a value cannot be sent to the database: {text}; split the batch by message")
     return Fatal(f"{text}; this is a defect of Huewatch, please report it")

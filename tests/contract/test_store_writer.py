@@ -109,7 +109,7 @@ def test_database_that_lost_commits_stops_the_writer(database: Database) -> None
 
 def test_database_that_is_away_is_transient_at_once(database: Database) -> None:
     url = psycopg.conninfo.make_conninfo(database.url, port=1)
-    with pytest.raises(Transient, match="back-off"):
+    with pytest.raises(Transient, match="try again"):
         Writer(url, "city", "test", 4).claim()
 
 

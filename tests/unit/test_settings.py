@@ -141,6 +141,19 @@ def test_a_boolean_setting_takes_a_boolean(tmp_path: Path) -> None:
     ).settings.accept_data_loss
 
 
+@pytest.mark.parametrize("url", ["s3cret", "postgresql://s3cret@[db/x", "host=db passwort=s3cret"])
+def test_a_database_url_that_cannot_be_read_is_refused_and_not_repeated(url: str) -> None:
+    message = refusal({"HUEWATCH_DATABASE_URL": url})
+    assert message.startswith("HUEWATCH_DATABASE_URL: database_url: is neither postgresql://")
+    assert "s3cret" not in message
+
+
+def test_a_key_without_its_certificate_is_refused() -> None:
+    assert "without broker_cert_file" in refusal({"HUEWATCH_BROKER_KEY_FILE": "key.pem"})
+    both = {"HUEWATCH_BROKER_KEY_FILE": "key.pem", "HUEWATCH_BROKER_CERT_FILE": "cert.pem"}
+    assert load_settings(environ=both).settings.broker_key_file == Path("key.pem")
+
+
 @pytest.mark.parametrize("text", ["feed_port = ", "feed_port = 1\nfeed_port = 2\n"])
 def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, text: str) -> None:
     assert "Cannot be read" in refusal(file=toml(tmp_path, text))
@@ -198,9 +211,11 @@ def test_services_are_refused_when_one_variable_is_missing(environ: dict[str, st
         assert name in message
 
 
-@pytest.mark.parametrize("name", ["HUEWATCH_DATABASE_URL", "HUEWATCH_BROKER_HOST"])
-def test_embedded_services_never_stand_in_for_half_a_city(tmp_path: Path, name: str) -> None:
-    settings = load_settings({"embedded": tmp_path}, environ={name: "x"}).settings
+@pytest.mark.parametrize(
+    ("name", "value"), [("HUEWATCH_DATABASE_URL", URL), ("HUEWATCH_BROKER_HOST", "broker")]
+)
+def test_embedded_services_never_stand_in_for_half_a_city(tmp_path: Path, name: str, value: str) -> None:
+    settings = load_settings({"embedded": tmp_path}, environ={name: value}).settings
     with pytest.raises(ConfigError, match=f"together, but {name} is set too"):
         require_services(settings)
 
