@@ -23,6 +23,7 @@ from alerts.rules.book import Rule, parse_rules
 from ingest.catalog import Catalogue, load_catalogue
 from ingest.cli_support import config_folder, database, printable, problems_reported, settings_of
 from ingest.lint import report
+from ingest.yaml_lines import yaml_text
 
 alerts_app = typer.Typer(no_args_is_help=True, help="What has been told.")
 rule_app = typer.Typer(no_args_is_help=True, help="Rules, before they are in force.")
@@ -105,7 +106,7 @@ def rule_test(
     with problems_reported():
         settings = settings_of(context)
         catalogue = load_catalogue(config_folder(settings) / "catalog", settings.nature)
-    rules, problems = parse_rules(file.read_text(encoding="utf-8"), str(file), catalogue)
+        rules, problems = parse_rules(yaml_text(file), str(file), catalogue)
     if code := report(problems):
         raise typer.Exit(code)
     try:

@@ -52,13 +52,15 @@ def parse_values(text: str, cadence: float) -> list[Given]:
     steps = []
     for word in text.split():
         match = STEP.fullmatch(word)
-        if match is None or not word:
+        if match is None:
             raise ValueError(
                 f"{word!r} is neither a value such as 1.2, 1.2@5min or 1.2?, nor a time such as @2h"
             )
         number, flag, _, amount, unit = match.groups()
         seconds = float(amount) * SECONDS_PER_UNIT[unit] if amount else cadence
         steps.append(Given(float(number) if number else None, FLAG[flag or ""], round(seconds * MICROS)))
+    if not steps:
+        raise ValueError("there is no value to play")
     return steps
 
 

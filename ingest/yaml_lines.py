@@ -182,13 +182,27 @@ class _Builder:
 def yaml_files(folder: Path | Traversable) -> list[tuple[str, str]]:
     """Every `*.yaml` of a folder as (display name, text), sorted by name; `ConfigError` when unreadable."""
     try:
-        entries = sorted((e for e in folder.iterdir() if e.name.endswith(".yaml")), key=lambda e: e.name)
-        return [(display_name(entry), entry.read_text(encoding="utf-8")) for entry in entries]
-    except (OSError, UnicodeDecodeError) as error:
+        entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    except OSError as error:
         remedy = "Name a folder of UTF-8 YAML files; `huewatch config init DIR` makes one."
-        raise ConfigError(
-            [Problem(display_name(folder), None, f"Cannot be read: {error}.", remedy)]
-        ) from None
+        message = f"Cannot be read: {error.strerror or error}."
+        raise ConfigError([Problem(display_name(folder), None, message, remedy)]) from None
+    for entry in entries:
+        if entry.name.endswith(".yml"):
+            message = "Only files that end in .yaml are read."
+            raise ConfigError([Problem(display_name(entry), None, message, "Rename it.")])
+    return [(display_name(e), yaml_text(e)) for e in entries if e.name.endswith(".yaml")]
+
+
+def yaml_text(file: Path | Traversable) -> str:
+    """The text of one file; `ConfigError` when it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        message, remedy = f"Cannot be read: {error.strerror or error}.", "Name a readable YAML file."
+    except UnicodeDecodeError as error:
+        message, remedy = f"Is not UTF-8 at byte {error.start}.", "Save it as UTF-8."
+    raise ConfigError([Problem(display_name(file), None, message, remedy)])
 
 
 def display_name(entry: Path | Traversable) -> str:
