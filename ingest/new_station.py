@@ -25,16 +25,21 @@ CONFIG_SUFFIXES = (".yaml", ".json", ".md")
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """What a kind of station measures by default: property, unit, cadence."""
+    """What a kind of station measures by default: property, unit, cadence.
+
+    `plausible`: how far below its lowest and above its highest level a reading is still believed, None where
+    nobody can say. A proposal for the file's owner to correct; the flood of record lies inside.
+    """
 
     property: str
     unit: str
     cadence: str
+    plausible: tuple[float, float] | None = None
 
 
 QUANTITIES = {
-    "river": Quantity("water_level", "m", "5min"),
-    "street": Quantity("water_level", "m", "5min"),
+    "river": Quantity("water_level", "m", "5min", (4.0, 5.0)),
+    "street": Quantity("water_level", "m", "5min", (1.0, 3.0)),
     "rain": Quantity("rainfall", "mm", "10min"),
     "reservoir": Quantity("reservoir_level", "m", "15min"),
     "barrage": Quantity("water_level", "m", "10min"),
@@ -121,6 +126,13 @@ def station_yaml(station: NewStation) -> str:
             f"          zero_elevation: {station.zero_elevation}",
             f"          blanking: {sensor.blanking}",
             f"          max_range: {sensor.max_range}",
+        ]
+    if station.levels and quantity.plausible is not None:
+        below, above = quantity.plausible
+        lowest, highest = station.levels[0].value - below, station.levels[-1].value + above
+        lines += [
+            "        gross_range: # a reading outside it fails: neither raises nor ends an alert",
+            f"          fail: [{round(lowest, 3)}, {round(highest, 3)}]",
         ]
     if station.levels:
         lines.append("        levels: # from the lowest to the highest")
