@@ -31,10 +31,12 @@ _REGAIN = (
     "UPDATE writer SET backend_pid = pg_backend_pid() WHERE partition = %s AND epoch = %s RETURNING batch"
 )
 _LOCK = "SELECT pg_advisory_lock(%s, %s)"
-# Only the backend that the writer row names, only while the row is ours, only if it holds this very lock.
+# Only a backend of ours, only while the row is ours, only if it holds this very lock. One that we lost before
+# the writer row named it still carries our name.
 _END_OLD_BACKEND = """
-SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN writer w ON w.backend_pid = l.pid
-WHERE w.partition = %s AND w.epoch = %s AND l.locktype = 'advisory' AND l.granted
+SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid, writer w
+WHERE (w.backend_pid = l.pid OR a.application_name = current_setting('application_name'))
+  AND w.partition = %s AND w.epoch = %s AND l.locktype = 'advisory' AND l.granted
   AND l.classid = %s::int8::oid AND l.objid = %s::int8::oid AND l.objsubid = 2
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """

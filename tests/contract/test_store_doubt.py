@@ -106,6 +106,26 @@ def test_session_that_the_server_still_keeps_is_ended_by_its_owner(database: Dat
     cut_and_insist(database, [Cut.HELD])
 
 
+@pytest.mark.parametrize("cut", [Cut.HELD, Cut.LATE], ids=lambda cut: cut.name.lower())
+def test_session_that_was_lost_while_it_took_the_lock_is_ended_by_its_owner(
+    plain_database: Database, cut: Cut
+) -> None:
+    """The writer row does not know it: it ended for us before it could be written down."""
+    database = plain_database
+    a, *_ = prepare(database.url)
+    with proxy_of(database.url) as proxy:
+        writer, sink = claimed(through(proxy, database.url)), TellingSink(database.url)
+        intake = says((a, NOW, 1.0))
+        proxy.cut_at_commit(Cut.LOST)
+        with pytest.raises(Transient):
+            commit(writer, intake, sink)
+        proxy.cut_at_commit(cut)
+        done, failures = insist(writer, intake, sink)
+        assert (done.batch, done.stored, proxy.cuts) == (1, 1, 2)
+        assert failures >= 1
+        writer.close()
+
+
 def test_cuts_of_every_kind_in_any_order_count_once(database: Database, rng: random.Random) -> None:
     cut_and_insist(database, rng.choices([Cut.ANSWERED, Cut.LOST, Cut.LATE], k=10))
 
