@@ -191,10 +191,15 @@ class Pipeline:
         await self._commit(work.intake, self._tick_due(work))
         self._subscriber.acknowledge(work.intake.messages)
         if work.marker_epoch is not None and self._subscriber.marker_seen(work.marker_epoch):
-            self.sight.regain(self._clock.now())
+            self._regain()
         if work.tick_at is not None:
             self._subscriber.publish(TICK_COMMITTED_TOPIC, work.intake.messages[-1].payload)
         self._measure(work.intake, started)
+
+    def _regain(self) -> None:
+        """The marker is back. While nothing can be decided on what is stored, that is no sight."""
+        if self.sight.reason is not BlindReason.UNDECIDED:
+            self.sight.regain(self._clock.now())
 
     def _tick_due(self, work: Work) -> bool:
         if self._logical_now is not None:
@@ -215,6 +220,10 @@ class Pipeline:
             await self._store_undecided(intake, tick, failure)
         except Poison as poison:
             await self._split(intake, tick, poison)
+        else:
+            if self.sight.reason is BlindReason.UNDECIDED:  # decided again: see as after a reconnect
+                self.sight.lose(BlindReason.BACKLOG)
+                self._subscriber.publish_marker()
 
     def _write(self, intake: Intake, tick: bool, sinks: Sequence[Sink]) -> Committed:
         moment = Moment(self._clock.now(), tick, self.sight.since)
