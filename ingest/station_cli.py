@@ -100,9 +100,8 @@ def station_new(
         path, text, warnings = write_station(folder, station)
     report(warnings)
     typer.echo(f"Wrote {path}:\n\n{text}")
-    typer.echo(
-        f"Next: huewatch --config {folder} check; once `run` uses it: huewatch publish-test {identifier} 0.25"
-    )
+    ours = f"huewatch --config {folder}"
+    typer.echo(f"Next: {ours} check; once `run` uses it: {ours} publish-test {identifier} 0.25")
 
 
 def ask(given: T | None, flag: str, question: str, default: T | None) -> T:

@@ -57,7 +57,7 @@ def test_a_new_station_of_each_kind_loads(city: Path, kind: str) -> None:
     station = load_catalogue(city / "catalog").station("MINE")
     assert station.kind == kind
     assert str(city / "catalog" / "mine.yaml") in result.stdout
-    assert "huewatch publish-test MINE" in result.stdout
+    assert f"huewatch --config {city} publish-test MINE" in result.stdout
 
 
 @pytest.mark.parametrize(("sensor", "blanking"), [("em500-udl", 0.5), ("ldds75", 0.28)])
