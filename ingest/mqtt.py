@@ -18,11 +18,20 @@ import ssl
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from ingest.clock import Clock
 from ingest.model import RawMessage
-from ingest.mqtt_connection import ANSWER_SECONDS, BrokerSettings, Connection, Ending, Reaction, ending_of
+from ingest.mqtt_connection import (
+    ANSWER_SECONDS,
+    IN_FLIGHT_BYTES,
+    BrokerSettings,
+    Connection,
+    Ending,
+    Reaction,
+    ending_of,
+)
 from ingest.topics import MARKER_PREFIX
 
 __all__ = [
@@ -136,8 +145,9 @@ class _Inbox:
     def begin(self, started: SessionStarted) -> Callable[[RawMessage], None]:
         """Open the queue of a new connection; returns what appends to it.
 
-        Messages of earlier connections stay: where the session was lost they are the only copy. No more
-        than one window of them, or a database that is down under a flapping broker would fill the memory.
+        Messages of earlier connections stay: where the session was lost they are the only copy. No more than
+        one window of them, in number and in size, or a database that is down under a flapping broker would
+        fill the memory.
         """
         if (last := self._untold()) is not None:
             started = _merged(last, started)
@@ -152,14 +162,14 @@ class _Inbox:
         return self._visits[-1].started if self._visits and not self._visits[-1].messages else None
 
     def _abandon_beyond_limit(self) -> None:
-        waiting = sum(message.qos for visit in self._visits for message in visit.messages)
-        for visit in self._visits:
-            if waiting <= self._qos1_limit:
+        waiting = [[len(m.payload) for m in visit.messages if m.qos] for visit in self._visits]
+        for place, visit in enumerate(self._visits):
+            sizes = list(chain.from_iterable(waiting[place:]))
+            if len(sizes) <= self._qos1_limit and sum(sizes) <= IN_FLIGHT_BYTES:
                 return
-            kept = [message for message in visit.messages if not message.qos]
-            waiting -= len(visit.messages) - len(kept)
-            self.abandoned_qos1 += len(visit.messages) - len(kept)
-            visit.messages = deque(kept)  # its connection is gone: nobody appends to it any more
+            self.abandoned_qos1 += len(waiting[place])
+            # its connection is gone: nobody appends to it any more
+            visit.messages = deque(message for message in visit.messages if not message.qos)
 
     def added(self, qos0: int, qos0_bytes: int) -> None:
         """Messages were appended, `qos0` of them unprotected: keep these bounded, wake the gatherer."""

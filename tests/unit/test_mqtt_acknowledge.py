@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from mqtt5 import DisconnectPacket, DisconnectReasonCode, PingReqPacket, PubAckPacket, PublishPacket
 
+from ingest import mqtt_connection
 from ingest.mqtt import BrokerSettings
 from tests.fakes.broker import FakeBroker, gather_messages, gather_session, reading, running
 
@@ -114,6 +115,27 @@ async def test_a_broker_that_ignores_receive_maximum_is_not_read_until_acknowled
         assert [m.packet_id for m in await gather_messages(subscriber, 2)] == [5, 6]
         assert subscriber.statistics().in_flight == 5
     assert [r.levelname for r in caplog.records if "Receive Maximum" in r.message] == ["WARNING"]
+
+
+async def test_more_bytes_than_there_is_room_for_are_not_read_until_acknowledged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(mqtt_connection, "IN_FLIGHT_BYTES", 2_000)
+    async with FakeBroker() as broker, running(broker.port, keepalive=1) as subscriber:
+        peer = await (await broker.connection()).greet()
+        peer.mute = True
+        peer.send(*(reading(i, b"x" * 500) for i in (1, 2, 3, 4)))
+        messages = await gather_messages(subscriber, 4)
+        peer.send(reading(5), reading(6))
+        for _ in range(4):  # two keepalives: they go on, and the silence is not the broker's
+            while not isinstance(await peer.packet(), PingReqPacket):
+                pass
+        assert subscriber.statistics().in_flight == 4
+        assert subscriber.connected
+
+        subscriber.acknowledge(messages[:1])
+        assert [m.packet_id for m in await gather_messages(subscriber, 2)] == [5, 6]
+    assert "Receive Maximum" not in caplog.text
 
 
 async def test_stopping_while_not_reading_is_graceful_too() -> None:

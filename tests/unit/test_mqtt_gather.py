@@ -139,6 +139,23 @@ async def test_unacknowledged_messages_of_dead_connections_stay_within_one_windo
         assert subscriber.statistics().abandoned_qos1 > 0
 
 
+async def test_unacknowledged_bytes_of_dead_connections_stay_within_one_window(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mqtt, "IN_FLIGHT_BYTES", 2_000)
+    async with FakeBroker() as broker, running(broker.port) as subscriber:
+        for _ in range(5):
+            peer = await (await broker.connection()).greet(present=True)
+            peer.send(reading(1, b"x" * 700), reading(2, b"x" * 700))
+            await settle(peer, subscriber)
+            peer.reset()
+            await until(lambda: not subscriber.connected)
+        await (await broker.connection()).greet(present=True)
+        await until(lambda: subscriber.connected)
+        assert subscriber.statistics().queued == 3  # one connection's, the newest
+        assert subscriber.statistics().abandoned_qos1 == 4 * 3
+
+
 @pytest.mark.parametrize("bound", ["count", "bytes"])
 async def test_qos_0_beyond_the_bound_drops_the_oldest_and_counts_per_gateway(
     bound: str, monkeypatch: pytest.MonkeyPatch
