@@ -1,6 +1,5 @@
 """The city under fault: a PostgreSQL that a test may stop, a broker, a configuration, a load."""
 
-import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from ingest.embedded import EmbeddedBroker, EmbeddedPostgres
-from tests.faults.harness import Service, write_config
 from tests.faults.publisher import Publisher, wave
+from tests.faults.service import Service, write_config
 
 WAVES, TIMELESS = 60, 20
 RATE = 2_000
+# A second of the stream lasts 40 ms, so a day of it lasts an hour: longer than 300 kills, and never ahead of
+# the clock.
+BEHIND = timedelta(days=1)
 
 
 @pytest.fixture
@@ -41,15 +43,11 @@ def service(
 
 
 @pytest.fixture
-def publisher(broker: EmbeddedBroker) -> Publisher:
-    """The load, not yet started: readings of the last hours, in order, a part of them without a time."""
-    start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=12)
-    return Publisher(
+def publisher(broker: EmbeddedBroker) -> Iterator[Publisher]:
+    """The load, not yet started: readings of the last day, in order, a quarter of them without a time."""
+    start = datetime.now(UTC).replace(microsecond=0) - BEHIND
+    publisher = Publisher(
         broker.port, "simulator", broker.accounts["simulator"], wave(start, WAVES, TIMELESS), RATE
     )
-
-
-@pytest.fixture
-def moments(rng: random.Random) -> Iterator[float]:
-    """Endless random moments, uniform between 0 and 2 s."""
-    return iter(lambda: rng.uniform(0, 2), None)
+    yield publisher
+    publisher.end()

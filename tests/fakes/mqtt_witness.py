@@ -1,0 +1,124 @@
+"""A witness on the wire between a real broker and a client under test: forwards all, and counts.
+
+It knows what the broker has delivered at QoS 1 and what was acknowledged in which order, of each connection
+by itself, also when the client is killed in the middle. It changes nothing and delays little.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Self
+
+from mqtt5 import Packet, PubAckPacket, PublishPacket, QoS, read
+
+CHUNK = 262_144
+
+
+class MqttWitness:
+    """Forwards `port` on loopback to the broker on `broker_port`, for any number of connections."""
+
+    def __init__(self, broker_port: int) -> None:
+        self._broker_port = broker_port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.delivered = 0  # PUBLISH at QoS 1 to the client
+        self.redelivered = 0  # of them with DUP set
+        self.acknowledged = 0
+        self.disorderly = 0  # PUBACKs that were not for the oldest unacknowledged message of the connection
+        self._open: list[socket.socket] = []
+        self._accepting = threading.Thread(target=self._accept, name="mqtt-witness", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._accepting.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._accepting.join()
+        for one in self._open:
+            _close(one)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                broker = socket.create_connection(("127.0.0.1", self._broker_port))
+            except OSError:
+                _close(client)
+                continue
+            for one in (client, broker):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._open += (client, broker)
+            _Link(self, client, broker).start()
+
+
+class _Link:
+    """One connection, both ways. What the client has not acknowledged is noted before it can be."""
+
+    def __init__(self, witness: MqttWitness, client: socket.socket, broker: socket.socket) -> None:
+        self._witness = witness
+        self._client = client
+        self._broker = broker
+        self._unacknowledged: deque[int] = deque()
+
+    def start(self) -> None:
+        for source, sink, note in (
+            (self._broker, self._client, self._from_broker),
+            (self._client, self._broker, self._from_client),
+        ):
+            threading.Thread(
+                target=_pump, args=(source, sink, note), name="mqtt-witness-link", daemon=True
+            ).start()
+
+    def _from_broker(self, packet: Packet) -> None:
+        if isinstance(packet, PublishPacket) and packet.qos is QoS.AT_LEAST_ONCE and packet.packet_id:
+            self._witness.delivered += 1
+            self._witness.redelivered += packet.duplicate
+            self._unacknowledged.append(packet.packet_id)
+
+    def _from_client(self, packet: Packet) -> None:
+        if isinstance(packet, PubAckPacket):
+            self._witness.acknowledged += 1
+            if self._unacknowledged[0] == packet.packet_id:
+                self._unacknowledged.popleft()
+            else:
+                self._witness.disorderly += 1
+                self._unacknowledged.remove(packet.packet_id)
+
+
+def _pump(source: socket.socket, sink: socket.socket, note: Callable[[Packet], None]) -> None:
+    rest = b""
+    with suppress(OSError):
+        while data := source.recv(CHUNK):
+            rest = _noted(rest + data, note)
+            sink.sendall(data)
+    _close(source)
+    _close(sink)
+
+
+def _noted(data: bytes, note: Callable[[Packet], None]) -> bytes:
+    """Note every whole packet; returns the rest of the last one."""
+    view, start = memoryview(data), 0
+    while start < len(data):
+        try:
+            packet, size = read(view[start:])
+        except IndexError:
+            break
+        start += size
+        note(packet)
+    return data[start:]
+
+
+def _close(one: socket.socket) -> None:
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
+    one.close()
