@@ -201,9 +201,6 @@ class Catalogue(Model):
         raise KeyError(identifier)
 
 
-DatastreamIds = Mapping[str, int]  # datastream key -> the number that the database gave it
-
-
 class CatalogueFile(Model):
     """What one YAML file may hold; the JSON Schema for editors is made from it."""
 
@@ -215,7 +212,8 @@ EntryType = TypeVar("EntryType", Station, Route)
 
 
 def load_catalogue(folder: Path | Traversable, nature: Nature | None = None) -> Catalogue:
-    """The catalogue of a folder's `*.yaml`; `nature` overrides every station's (a demo is an Exercise).
+    """The catalogue of a folder's `*.yaml`; `nature` overrides every station's (a demo is an Exercise), but
+    Actual none: what is marked as an exercise or a test never becomes real by a switch.
 
     Raises `ConfigError` with every problem found, when one of them is an error.
     """
@@ -242,7 +240,7 @@ def read_catalogue(
         remedy = "Add a station with `huewatch station new`."
         problems.append(Problem(display_name(folder), None, "There is no station here.", remedy))
     found = tuple(entry for entry, _ in stations)
-    if nature is not None:
+    if nature not in (None, Nature.ACTUAL):
         found = tuple(station.model_copy(update={"nature": nature}) for station in found)
     return Catalogue(stations=found, routes=tuple(entry for entry, _ in routes)), problems
 

@@ -291,9 +291,9 @@ class Connection(asyncio.BufferedProtocol):
     def _regulate(self) -> None:
         """Stop reading while the broker has more in flight than Receive Maximum, or than we have room for.
 
-        mosquitto 2.0.11 exceeds the first: each PUBACK of the head releases up to a window of queued messages (its issue
-        2301), and after a reconnect it delivers what was in flight under a larger window. Leaving it for
-        that, as MQTT 5 (4.9) has it, would only make it deliver the same again.
+        mosquitto 2.0.11 exceeds the first: each PUBACK of the head releases up to a window of queued messages
+        (its issue 2301), and after a reconnect it delivers what was in flight under a larger window. Leaving
+        it for that, as MQTT 5 (4.9) has it, would only make it deliver the same again.
         """
         if self._transport is None or self._ending is not None:
             return

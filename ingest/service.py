@@ -109,7 +109,10 @@ def _open(
             raise Fatal(f"the database lacks {', '.join(missing)}: run `huewatch migrate`")
         marked = nature_mark(connection)
         if marked is not place.nature:
-            raise Fatal(f"the database is for {marked}, this service was started for {place.nature}")
+            raise Fatal(
+                f"the database is for {marked}, this service was started for {place.nature}:"
+                " set HUEWATCH_NATURE to match, or use a database of its own"
+            )
         lossy = check_durability(connection)
         kind = database_kind(connection)
         ids = register(connection, [key for key, _, _ in catalogue.datastreams()], place.nature)

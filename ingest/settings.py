@@ -63,7 +63,9 @@ class Settings(BaseModel):
     receive_maximum: int = Field(8_000, ge=2, lt=65_535, description="MQTT messages in flight to us")
     keepalive: int = Field(30, ge=5, le=65_535, description="MQTT keepalive, seconds")
     config_dir: Path | None = Field(None, description="Folder of catalogue and rules; none: the shipped one")
-    nature: Nature | None = Field(None, description="Overrides every station's nature, for exercises")
+    nature: Nature | None = Field(
+        None, description="What all is for; Exercise and Test override the stations'"
+    )
     embedded: Path | None = Field(None, description="Folder of a database and broker of our own; no city's")
     feed_host: str = Field("127.0.0.1", description="Address on which the feed listens")
     feed_port: int = Field(8080, ge=1, le=65_535, description="Port of the feed: page, JSON, events")
@@ -72,9 +74,11 @@ class Settings(BaseModel):
     feed_metrics_port: int = Field(9109, ge=1, le=65_535, description="Port of metrics and health of `feed`")
     accept_data_loss: bool = Field(False, description="Be ready although the database may lose commits")
     # A gateway's store-and-forward after a long outage, well within retention.
-    max_age_days: float = Field(45.0, gt=0, description="Readings older than this are quarantined, days")
+    max_age_days: float = Field(
+        45.0, gt=0, le=36_500, description="Readings older than this are quarantined, days"
+    )
     # A gateway's clock off by 5 minutes is common; more says that its time cannot be believed.
-    max_skew: Duration = Field(300.0, description="Readings further in the future are quarantined")
+    max_skew: Duration = Field(300.0, le=86_400, description="Readings further in the future are quarantined")
 
     @field_validator("database_url")
     @classmethod

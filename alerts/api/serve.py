@@ -181,7 +181,10 @@ async def _check_nature(reader: Reader, clock: Clock) -> None:
         with suppress(Unavailable):
             marked = await asyncio.to_thread(reader.marked_nature)
             if marked not in (None, reader.nature.value):
-                raise Fatal(f"the database is for {marked}, the feed was started for {reader.nature}")
+                raise Fatal(
+                    f"the database is for {marked}, the feed was started for {reader.nature}:"
+                    " set HUEWATCH_NATURE to match, or use a database of its own"
+                )
             if marked:
                 return
         await clock.sleep(1.0)

@@ -1,4 +1,4 @@
-"""The rule kinds, each in its own file: settings, lint, documentation and signal.
+"""The rule kinds, each in its own file: settings, plan, lint and signal.
 
 A kind is registered here and nowhere else; `huewatch check` and config/README.md ask this registry.
 """

@@ -68,7 +68,7 @@ class Codec:
     `version` rises whenever the same payload would decode differently (it is part of a quarantine row's
     key). `auxiliary` names channels that may go unlisted in the catalogue without being an error, such as
     a battery; an unlisted channel outside it is refused, so that a renamed channel cannot vanish unseen.
-    `documentation` is Markdown for people, shown by `huewatch check`.
+    `documentation` is Markdown for people.
     """
 
     name: str

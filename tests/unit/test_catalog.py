@@ -104,6 +104,13 @@ def test_a_nature_given_overrides_every_stations() -> None:
     assert {s.nature for s in exercise.stations} == {Nature.EXERCISE}
 
 
+def test_what_is_marked_as_an_exercise_does_not_become_real_by_a_switch(tmp_path: Path) -> None:
+    drill = STATION.replace("    kind:", "    nature: Exercise\n    kind:", 1)
+    assert "nature: Exercise" in drill
+    (tmp_path / "city.yaml").write_text(drill, encoding="utf-8")
+    assert load_catalogue(tmp_path, Nature.ACTUAL).stations[0].nature is Nature.EXERCISE
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("5min", 300), ("30 s", 30), ("2h", 7200), ("1.5h", 5400), ("1d", 86400), ("500ms", 0.5)],
