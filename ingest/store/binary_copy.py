@@ -57,7 +57,7 @@ def encode(batch: ObservationBatch) -> bytes:
     return b"".join((_HEADER, rows.tobytes(), _TRAILER))
 
 
-def decode(stream: bytes) -> ObservationBatch:
+def decode(stream: bytes | bytearray) -> ObservationBatch:
     """The rows of a COPY stream with these columns, none of them NULL; messages are unknown (-1)."""
     count = (len(stream) - len(_HEADER) - len(_TRAILER)) // _ROW.itemsize
     rows = np.frombuffer(stream, _ROW, count, len(_HEADER))
