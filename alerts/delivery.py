@@ -28,7 +28,7 @@ from alerts.receivers import Receiver, Session, Unreachable
 from alerts.sight import Sight
 from ingest.clock import Clock
 from ingest.store import connect
-from ingest.store.errors import Transient
+from ingest.store.errors import StoreError, Transient, reaction_to
 
 PAGE = 1_000  # pending events looked at together
 ROUND = 50  # notices between two records: what a crash can repeat
@@ -48,7 +48,10 @@ class LeaseLost(Exception):
 
 
 class Desk:
-    """The worker's own connection, opened when needed and dropped when broken. Raises `Unavailable`."""
+    """The worker's own connection, opened when needed and dropped when broken.
+
+    Raises `Unavailable`, and `StoreError` where waiting does not help.
+    """
 
     def __init__(self, database_url: str, name: str) -> None:
         self._database_url = database_url
@@ -71,6 +74,9 @@ class Desk:
         except (psycopg.OperationalError, Transient) as error:
             self.close()
             raise Unavailable(str(error)) from error
+        except psycopg.Error as error:
+            self.close()
+            raise reaction_to(error) from error
 
     def close(self) -> None:
         if self._connection is not None:
@@ -101,7 +107,7 @@ class Worker:
                 await self._attempt()
                 await self._clock.sleep(self._pause())
         finally:
-            with suppress(Unavailable, TimeoutError):
+            with suppress(Unavailable, StoreError, TimeoutError):
                 async with asyncio.timeout(RELEASE_S):
                     await self._desk.call(delivery_store.release, self._name, self._owner)
             self._desk.close()

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from alerts.feed_store import USABLE, Observation
+from alerts.feed_store import USABLE
 from alerts.sight import AsOf, Freshness, freshness, station_freshness
 from alerts.trend import slope_per_hour
 from alerts.wire import Json, stamp
 from ingest.catalog import Datastream, Station
 from ingest.clock import MICROS_PER_SECOND
+from ingest.store.read import Observed
 
-Windows = Mapping[str, Sequence[Observation]]  # datastream key -> its newest stretch, oldest first
+Windows = Mapping[str, Sequence[Observed]]  # datastream key -> its newest stretch, oldest first
 DIGITS = 4  # of a margin or slope: a tenth of a millimetre
 
 
@@ -41,9 +42,7 @@ def station_json(station: Station, windows: Windows, alerting: Collection[str], 
     }
 
 
-def datastream_json(
-    station: Station, datastream: Datastream, rows: Sequence[Observation], as_of: AsOf
-) -> Json:
+def datastream_json(station: Station, datastream: Datastream, rows: Sequence[Observed], as_of: AsOf) -> Json:
     """One datastream with its newest observation; level, margin and trend are of its usable ones only."""
     usable = [row for row in rows if row.quality in USABLE]
     last = rows[-1] if rows else None
@@ -73,13 +72,13 @@ def describe(station: Station, datastream: Datastream) -> Json:
     }
 
 
-def observation_json(row: Observation, as_of: AsOf) -> Json:
+def observation_json(row: Observed, as_of: AsOf) -> Json:
     """One observation and its age against the clock that the data live by."""
     age = None if as_of.now is None else round(max(0, as_of.now - row.time) / MICROS_PER_SECOND)
     return {"time": stamp(row.time), "value": row.value, "quality": row.quality, "age_s": age}
 
 
-def _level(datastream: Datastream, usable: Sequence[Observation]) -> dict[str, Any] | None:
+def _level(datastream: Datastream, usable: Sequence[Observed]) -> dict[str, Any] | None:
     """The level reached by the newest usable value, and how far it is from the ones around it."""
     if not usable or not datastream.levels:
         return None
@@ -97,7 +96,7 @@ def _level(datastream: Datastream, usable: Sequence[Observation]) -> dict[str, A
     }
 
 
-def _trend(usable: Sequence[Observation]) -> float | None:
+def _trend(usable: Sequence[Observed]) -> float | None:
     slope = slope_per_hour([row.time for row in usable], [row.value for row in usable])
     return None if slope is None else round(slope, DIGITS)
 

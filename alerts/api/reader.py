@@ -1,8 +1,9 @@
 """The feed's hands on the database: a small pool of connections that can only read, and only briefly.
 
 Promises: every `snapshot` is one repeatable-read, read-only transaction with a statement timeout; a broken
-connection is replaced, never reused. Raises `Unavailable` when no answer can be had. It never waits longer
-than a few seconds, so that a request says *unknown* instead of hanging. Called from worker threads.
+connection is replaced, never reused. Raises `Unavailable` when no answer can be had, and `StoreError` where
+waiting does not help. It never waits longer than a few seconds, so that a request says *unknown* instead of
+hanging. Called from worker threads.
 """
 
 from __future__ import annotations
@@ -13,19 +14,22 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool
 
 from alerts import feed_store, store
 from alerts.model import NumberedEvent
 from alerts.sight import AsOf, Newest, look
 from ingest.catalog import Catalogue
 from ingest.model import Nature
+from ingest.store.errors import StoreError, reaction_to
 
 STATEMENT_TIMEOUT_MS = 2_000
 POOL_WAIT_S = 2.0
 CONNECTIONS = 8  # more than one per core only queues inside PostgreSQL
 
 Connection = psycopg.Connection[Any]
+# PoolTimeout is one of the first; a table is missing until `huewatch migrate` has run.
+_AWAY = (psycopg.OperationalError, psycopg.errors.UndefinedTable)
 
 
 class Unavailable(Exception):
@@ -64,8 +68,11 @@ class Reader:
         try:
             with self._pool.connection() as connection:
                 yield connection
-        except (PoolTimeout, psycopg.OperationalError, psycopg.errors.UndefinedTable) as error:
-            raise Unavailable(str(error)) from error
+        except (psycopg.Error, StoreError) as error:
+            cause = error.__cause__ if isinstance(error, StoreError) else error
+            if isinstance(cause, _AWAY):
+                raise Unavailable(str(error)) from error
+            raise error if isinstance(error, StoreError) else reaction_to(error) from error
 
     def as_of(self, connection: Connection, newest: Newest | None = None) -> AsOf:
         """How far we can see in this view. Without `newest`, silent stations are those of the last look."""

@@ -67,10 +67,16 @@ async def serve_feed(
                 await asyncio.to_thread(health.shutdown)
                 health.server_close()
     except* (Fatal, CannotListen) as group:
-        fatal = group.exceptions[0]
+        fatal = _first(group)
     else:
         return
     raise fatal
+
+
+def _first(group: BaseExceptionGroup) -> BaseException:
+    """The first error itself, however deep the groups are nested."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 class Feed:

@@ -6,6 +6,7 @@ claimed every state reads *unknown*. Read only. Endpoints are plain functions, r
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from alerts.api.hub import Hub
 from alerts.api.reader import Reader
 from alerts.station_view import describe, observation_json, station_json
 from alerts.trend import WINDOW_US
+from ingest.store import read
 
 OBSERVATIONS = 5_000  # 17 days of a 5-minute series in one answer
 EVENTS = 500
@@ -89,7 +91,7 @@ def observations(
         raise HTTPException(404, f"No datastream {key!r}; /api/v1/datastreams lists them.")
     bounds = moment("since", since), moment("until", until)
     with reader.snapshot() as connection:
-        rows = feed_store.observations(connection, key, reader.nature, *bounds, limit)
+        rows = feed_store.observations_of(connection, key, reader.nature, *bounds, limit)
         as_of = reader.as_of(connection)
     found = [observation_json(row, as_of) for row in rows]
     return _answer({"as_of": wire.as_of_json(as_of), "datastream": key, "observations": found})
@@ -153,16 +155,16 @@ def ledger(reader: ReaderOf, since: Since = None) -> Response:
     """The conservation sums: what became of every message and reading, per gateway."""
     start = moment("since", since)
     with reader.snapshot() as connection:
-        sums = feed_store.ledger(connection, start)
+        _, sums = read.ledger_sums(connection, start)
         as_of = reader.as_of(connection)
-    return _answer({"as_of": wire.as_of_json(as_of), "gateways": sums})
+    return _answer({"as_of": wire.as_of_json(as_of), "gateways": [asdict(row) for row in sums]})
 
 
 @router.get("/gaps")
 def gaps(reader: ReaderOf, limit: Annotated[int, Query(ge=1, le=HISTORY)] = 100) -> Response:
     """Times in which readings may have been lost, because the broker had forgotten our session."""
     with reader.snapshot() as connection:
-        found = feed_store.gaps(connection, limit)
+        found = [asdict(gap) for gap in read.gaps(connection, limit=limit)]
         as_of = reader.as_of(connection)
     for gap in found:
         gap |= {"started_at": wire.stamp(gap["started_at"]), "ended_at": wire.stamp(gap["ended_at"])}
