@@ -97,9 +97,9 @@ class Rig:
             self._until(process, self._ready)
         subprocess.run(self._usual(0), check=True)
 
-    async def publish(self, messages: int, seed: int, *, flood: bool = False) -> None:
+    async def publish(self, messages: int, seed: int, *, storm: bool = False) -> None:
         """Fill both queues."""
-        signals = {"signal": _flood} if flood else {}
+        signals = {"signal": _storm} if storm else {}
         ledger = await publish_load(
             self._simulator(),
             system_clock(),
@@ -206,8 +206,8 @@ class Rig:
             time.sleep(POLL_SECONDS)
 
 
-def _flood(_series: int, number: int) -> float:
-    """Every series above BĐ I and rising."""
+def _storm(_series: int, number: int) -> float:
+    """Every series above BĐ I, rising fast, through BĐ II: levels, rates and events for each."""
     return 1.2 + 0.1 * number
 
 
