@@ -16,6 +16,7 @@ from ingest.embedded_server import EmbeddedError
 from ingest.health import CannotListen
 from ingest.lint import report
 from ingest.mqtt import Refused
+from ingest.services import must_answer
 from ingest.settings import Loaded, Settings, load_settings, require_services
 from ingest.store.connection import Connection, connect
 from ingest.store.errors import StoreError, Transient, reactions
@@ -61,13 +62,9 @@ def database(settings: Settings) -> Iterator[Connection]:
 def _database_url(settings: Settings) -> str:
     if settings.embedded is not None:
         require_services(settings)  # never a city's database beside one of our own
-        try:
-            return EmbeddedPostgres(settings.embedded / "postgres").url
-        except (OSError, EmbeddedError) as error:
-            remedy = f"Start `huewatch --embedded {settings.embedded} run` first; it owns the servers."
-            raise ConfigError(
-                [Problem("--embedded", None, f"Nothing runs there: {error}.", remedy)]
-            ) from None
+        postgres = EmbeddedPostgres(settings.embedded / "postgres")
+        must_answer(postgres, settings.embedded)
+        return postgres.url
     if settings.database_url is None:
         message = "HUEWATCH_DATABASE_URL is not set."
         remedy = "Set it, name a TOML file by --settings, or give `--embedded DIR`."

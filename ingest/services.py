@@ -48,7 +48,7 @@ def services_of(settings: Settings, account: str, client_id: str, *, own: bool) 
                 stack.enter_context(postgres)
                 stack.enter_context(broker)
             else:
-                _must_answer(postgres, settings.embedded)
+                must_answer(postgres, settings.embedded)
             services = Services(postgres.url, _embedded_broker(settings, broker, account, client_id))
         except (EmbeddedError, OSError) as error:
             problem = Problem("--embedded", None, f"{error}.", "Mend it, or name services of your own.")
@@ -100,10 +100,11 @@ def _embedded_broker(
     )
 
 
-def _must_answer(postgres: EmbeddedPostgres, folder: Path) -> None:
+def must_answer(postgres: EmbeddedPostgres, folder: Path) -> None:
+    """`ConfigError` unless the database of `--embedded FOLDER` runs."""
     try:
         connect(postgres.url, application_name="huewatch-join").close()
     except (StoreError, OSError) as error:
-        message = f"{folder} has no running database to join ({error})."
+        message = f"{folder} has no running database to join: {error}."
         remedy = f"Start `huewatch --embedded {folder} run` first; it owns the servers."
         raise ConfigError([Problem("--embedded", None, message, remedy)]) from None

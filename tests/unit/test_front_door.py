@@ -48,6 +48,19 @@ def test_nothing_set_names_what_to_set(command: str) -> None:
     assert "--embedded DIR" in result.stderr
 
 
+@pytest.mark.parametrize("command", ["feed", "ledger", "quarantine list", "alerts list"])
+@pytest.mark.parametrize("stopped", [False, True])
+def test_nothing_to_join_names_the_command_that_starts_it(
+    tmp_path: Path, command: str, stopped: bool
+) -> None:
+    if stopped:
+        (tmp_path / "data" / "postgres").mkdir(parents=True)
+        (tmp_path / "data" / "postgres" / "password").write_text("x")
+    result = huewatch("--embedded", "data", *command.split())
+    assert result.exit_code == 1
+    assert "Start `huewatch --embedded data run` first" in result.stderr
+
+
 @pytest.mark.parametrize("command", ["check", "run", "demo", "rule test"])
 def test_folder_that_is_missing_is_named_as_it_was_typed(command: str) -> None:
     more = [str(RIVERS), "--values", "1"] if command == "rule test" else []
