@@ -17,7 +17,7 @@ from alerts.memory import NEVER, Rows, SeriesMemory, Windows, occurrences
 from alerts.model import Condition, Event, EventKind, Phase
 from alerts.rules.kind import MICROS
 from alerts.rules.table import Columns, RuleTable
-from ingest.model import Moment
+from ingest.model import Moment, Nature
 
 Index = NDArray[np.int64]
 Codes = NDArray[np.int8]
@@ -326,7 +326,8 @@ class Evaluation:
         self._faults.append((name, reason))
         if name in self._state.ours or name in self._ours:
             return
-        nature = table.targets[0].station.nature.value
+        natures = {target.station.nature for target in table.targets}
+        nature = (Nature.ACTUAL if Nature.ACTUAL in natures else min(natures)).value  # real if any of it is
         event, condition = events.tell_self(name, table.version, nature, self._moment.now, reason)
         self._told.append((index, rule, event))
         self._ours[name] = condition

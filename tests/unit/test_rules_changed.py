@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from alerts.memory import Windows
 from alerts.model import Event, EventKind, Phase
 from alerts.rules import threshold
 from alerts.rules.book import RESERVED, Rule
+from alerts.rules.kind import Target
+from ingest.model import Nature
 from tests.property.engine_world import MINUTE, START, Player, Row, Tick, rules
 
 LEVEL = """\
@@ -146,8 +149,6 @@ class Broken(threshold.Threshold):
 
 
 def broken_beside_sound() -> list[Rule]:
-    from dataclasses import replace
-
     sound = rules(LEVEL)[0]
     second = rules(LEVEL.replace("id: level", "id: broken"))[0]
     return [replace(second, kind=Broken()), sound]
@@ -170,6 +171,20 @@ def test_a_rule_that_fails_is_told_once_and_stops_no_other() -> None:
     player.restart()
     player.play(rows(3.7, first=5))
     assert len(events_of(player, RESERVED)) == 1
+
+
+def test_the_alert_about_a_rule_is_real_when_any_of_its_stations_is() -> None:
+    broken, _ = broken_beside_sound()
+    (target, plan), *_ = broken.plans
+
+    def of(nature: Nature, number: int) -> Target:
+        station = target.station.model_copy(update={"nature": nature})
+        return replace(target, station=station, key=f"{nature}/level", number=number)
+
+    plans = ((of(Nature.TEST, 99), plan), (of(Nature.ACTUAL, 10), plan))
+    player = Player([replace(broken, plans=plans, versions=broken.versions * 2)])
+    player.play(rows(3.5, 3.5))
+    assert [event.nature for event in events_of(player, RESERVED)] == ["Actual"]
 
 
 def test_the_alert_about_a_rule_ends_when_the_rule_is_changed() -> None:
