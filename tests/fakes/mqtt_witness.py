@@ -1,15 +1,17 @@
 """A witness on the wire between a real broker and a client under test: forwards all, and counts.
 
 It knows what the broker has delivered at QoS 1 and what was acknowledged in which order, of each connection
-by itself, also when the client is killed in the middle. It changes nothing and delays little.
+by itself, also when the client is killed in the middle. It changes nothing and delays little, until it is
+told to `lose_acknowledgements`.
 """
 
 from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Self
 
@@ -29,6 +31,7 @@ class MqttWitness:
         self.redelivered = 0  # of them with DUP set
         self.acknowledged = 0
         self.disorderly = 0  # PUBACKs that were not for the oldest unacknowledged message of the connection
+        self.deaf = False
         self._open: list[socket.socket] = []
         self._accepting = threading.Thread(target=self._accept, name="mqtt-witness", daemon=True)
 
@@ -43,6 +46,14 @@ class MqttWitness:
         self._accepting.join()
         for one in self._open:
             _close(one)
+
+    def lose_acknowledgements(self, seconds: float) -> None:
+        """For a while forward nothing of the client's, then cut the connection: the broker never heard it."""
+        self.deaf = True
+        time.sleep(seconds)
+        while self._open:
+            _close(self._open.pop())
+        self.deaf = False
 
     def _accept(self) -> None:
         while True:
@@ -71,13 +82,25 @@ class _Link:
         self._unacknowledged: deque[int] = deque()
 
     def start(self) -> None:
-        for source, sink, note in (
-            (self._broker, self._client, self._from_broker),
-            (self._client, self._broker, self._from_client),
-        ):
-            threading.Thread(
-                target=_pump, args=(source, sink, note), name="mqtt-witness-link", daemon=True
-            ).start()
+        for pump in (self._to_client, self._to_broker):
+            threading.Thread(target=pump, name="mqtt-witness-link", daemon=True).start()
+
+    def _to_client(self) -> None:
+        with suppress(OSError):
+            for data in _noted(self._broker, self._from_broker):
+                self._client.sendall(data)
+        self._close()
+
+    def _to_broker(self) -> None:
+        with suppress(OSError):
+            for data in _noted(self._client, self._from_client):
+                if not self._witness.deaf:
+                    self._broker.sendall(data)
+        self._close()
+
+    def _close(self) -> None:
+        _close(self._client)
+        _close(self._broker)
 
     def _from_broker(self, packet: Packet) -> None:
         if isinstance(packet, PublishPacket) and packet.qos is QoS.AT_LEAST_ONCE and packet.packet_id:
@@ -95,27 +118,28 @@ class _Link:
                 self._unacknowledged.remove(packet.packet_id)
 
 
-def _pump(source: socket.socket, sink: socket.socket, note: Callable[[Packet], None]) -> None:
+def _noted(source: socket.socket, note: Callable[[Packet], None]) -> Iterator[bytes]:
+    """What comes, after every whole packet in it was noted."""
     rest = b""
-    with suppress(OSError):
-        while data := source.recv(CHUNK):
-            rest = _noted(rest + data, note)
-            sink.sendall(data)
-    _close(source)
-    _close(sink)
+    while data := _received(source):
+        rest += data
+        view, start = memoryview(rest), 0
+        while start < len(rest):
+            try:
+                packet, size = read(view[start:])
+            except IndexError:
+                break
+            start += size
+            note(packet)
+        rest = rest[start:]
+        yield data
 
 
-def _noted(data: bytes, note: Callable[[Packet], None]) -> bytes:
-    """Note every whole packet; returns the rest of the last one."""
-    view, start = memoryview(data), 0
-    while start < len(data):
-        try:
-            packet, size = read(view[start:])
-        except IndexError:
-            break
-        start += size
-        note(packet)
-    return data[start:]
+def _received(source: socket.socket) -> bytes:
+    try:
+        return source.recv(CHUNK)
+    except OSError:
+        return b""
 
 
 def _close(one: socket.socket) -> None:

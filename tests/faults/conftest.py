@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
 from ingest.embedded import EmbeddedBroker, EmbeddedPostgres
+from tests.fakes.mqtt_witness import MqttWitness
+from tests.fakes.tcp_proxy import TcpProxy
 from tests.faults.publisher import Publisher, wave
 from tests.faults.service import Service, write_config
 
@@ -51,3 +54,23 @@ def publisher(broker: EmbeddedBroker) -> Iterator[Publisher]:
     )
     yield publisher
     publisher.end()
+
+
+@pytest.fixture
+def witness(broker: EmbeddedBroker, service: Service) -> Iterator[MqttWitness]:
+    """On the wire between broker and service."""
+    with MqttWitness(broker.port) as witness:
+        service.set("HUEWATCH_BROKER_PORT", str(witness.port))
+        yield witness
+
+
+@pytest.fixture
+def proxy(service: Service, own_postgres: EmbeddedPostgres) -> Iterator[TcpProxy]:
+    """Between the service and its database."""
+    parts = urlsplit(own_postgres.url)
+    assert parts.hostname
+    assert parts.port
+    with TcpProxy((parts.hostname, parts.port)) as proxy:
+        netloc = parts.netloc.replace(f":{parts.port}", f":{proxy.port}")
+        service.set("HUEWATCH_DATABASE_URL", urlunsplit(parts._replace(netloc=netloc)))
+        yield proxy

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import Any
 
 import psycopg
 
@@ -22,7 +22,6 @@ from tests.faults.service import CLEAR_HOLD_SECONDS, CONFIRM_SAMPLES, RAISE_AT
 
 SHOWN = 3  # examples of a fault in the report
 STILL_SECONDS = 3.0
-T = TypeVar("T")
 
 COUNTERS = (
     "messages",
@@ -104,7 +103,7 @@ def faults(ledger: Ledger, tables: Tables) -> list[str]:
     assert expected, "the run was too short to expect an event"
     twice = tables.timeless - timeless
     unexplained = Counter({key: n for key, n in twice.items() if key not in ledger.repeated})
-    differences = {
+    differences: dict[str, Counter[Any]] = {
         "lost readings": waves - tables.waves,
         "readings stored twice or never sent": tables.waves - waves,
         "lost readings without a time": timeless - tables.timeless,
@@ -116,7 +115,7 @@ def faults(ledger: Ledger, tables: Tables) -> list[str]:
     return found + list(_unbalanced(tables, len(ledger.sent) + twice.total()))
 
 
-def _report(name: str, difference: Counter[T]) -> str:
+def _report(name: str, difference: Counter[Any]) -> str:
     return f"{name}: {difference.total()}, such as {list(islice(difference, SHOWN))}"
 
 

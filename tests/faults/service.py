@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 from ingest.embedded import EmbeddedBroker
 from ingest.embedded_server import free_port
@@ -185,7 +186,7 @@ class Service:
 
 def connected(broker: EmbeddedBroker, user: str) -> mqtt.Client:
     """A paho client with that account, connected and running."""
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"test-{user}", protocol=mqtt.MQTTv5)
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"test-{user}", protocol=mqtt.MQTTv5)
     client.username_pw_set(user, broker.accounts[user])
     accepted = threading.Event()
     client.on_connect = lambda _client, _data, _flags, reason, _properties: (

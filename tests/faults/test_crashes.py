@@ -6,31 +6,20 @@ once, every expected alert event exactly once, the ledger in balance.
 
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from ingest.embedded import EmbeddedBroker, EmbeddedPostgres
-from ingest.settings import Settings
 from tests.fakes.mqtt_witness import MqttWitness
 from tests.faults.oracle import read_tables, wait_stored
 from tests.faults.publisher import Publisher
-from tests.faults.service import Service, connected
-from tests.faults.settle import DRAINED_SECONDS, settle
+from tests.faults.service import Service
+from tests.faults.settle import DRAINED_SECONDS, POISON_WINDOW, POISONED, publish_poison_then_good, settle
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
-WINDOW = Settings().receive_maximum
 STOP_SECONDS = 10
-
-
-@pytest.fixture
-def witness(broker: EmbeddedBroker, service: Service) -> Iterator[MqttWitness]:
-    """On the wire between broker and service."""
-    with MqttWitness(broker.port) as witness:
-        service.set("HUEWATCH_BROKER_PORT", str(witness.port))
-        yield witness
 
 
 def rolled_back(database: str) -> int:
@@ -106,21 +95,11 @@ def test_a_second_instance_stops_and_names_the_holder(
 def test_a_good_message_is_stored_after_ten_windows_of_poison(
     service: Service, broker: EmbeddedBroker, own_postgres: EmbeddedPostgres
 ) -> None:
-    window = 200
-    service.set("HUEWATCH_RECEIVE_MAXIMUM", str(window))
+    service.set("HUEWATCH_RECEIVE_MAXIMUM", str(POISON_WINDOW))
     service.start().wait_ready()
-    client = connected(broker, "simulator")
-    poison = [b"", b"\x00", b"{", b'{"channel":"level","value":NaN}', b'{"channel":"level","value":"1"}']
-    for number in range(10 * window):
-        client.publish(f"hue/v1/load/wave-{number % 3:03d}/readings", poison[number % len(poison)], qos=1)
-    good = client.publish(
-        "hue/v1/load/wave-000/readings", b'{"channel":"level","value":0.5,"unit":"m"}', qos=1
-    )
-    good.wait_for_publish(30)
-    client.disconnect()
-    client.loop_stop()
+    publish_poison_then_good(broker)
     wait_stored(own_postgres.url, 1, DRAINED_SECONDS)
     tables = read_tables(own_postgres.url)
-    assert tables.quarantined == 10 * window
-    assert tables.ledger["unreadable"] + tables.ledger["rejected"] == 10 * window
+    assert tables.quarantined == POISONED
+    assert tables.ledger["unreadable"] + tables.ledger["rejected"] == POISONED
     assert tables.ledger["stored"] == 1

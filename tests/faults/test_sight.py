@@ -4,7 +4,7 @@ import json
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -177,7 +177,7 @@ def test_every_feed_reads_unknown_within_a_minute_of_a_kill(
     publish(broker, [(now - timedelta(minutes=5), 1.2), (now, 1.3)])
     wait_stored(own_postgres.url, 2, 20)
     statuses, stream = Heard(broker, "ioc/alerts/status"), Stream(feed)
-    said = {
+    said: dict[str, Callable[[], str]] = {
         "status over HTTP": lambda: get(feed, "/api/v1/status")["as_of"]["state"],
         "station": lambda: get(feed, "/api/v1/stations")["stations"][0]["state"],
         "alert": lambda: get(feed, "/api/v1/alerts")["alerts"][0]["state"],
