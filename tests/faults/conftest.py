@@ -12,6 +12,7 @@ from tests.fakes.mqtt_witness import MqttWitness
 from tests.fakes.tcp_proxy import TcpProxy
 from tests.faults.publisher import Publisher, wave
 from tests.faults.service import Service, write_config
+from tests.support.databases import Database
 
 WAVES, TIMELESS = 60, 20
 RATE = 2_000
@@ -28,16 +29,24 @@ def own_postgres(server_folder: Path, tmp_path: Path) -> Iterator[EmbeddedPostgr
 
 
 @pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database: on `own_postgres` where the test asks for one, else on the run's PostgreSQL."""
+    if "own_postgres" in request.fixturenames:
+        own: EmbeddedPostgres = request.getfixturevalue("own_postgres")
+        return own.url
+    shared: Database = request.getfixturevalue("plain_database")
+    return shared.url
+
+
+@pytest.fixture
 def config(tmp_path: Path) -> Path:
     return write_config(tmp_path / "config", WAVES, TIMELESS)
 
 
 @pytest.fixture
-def service(
-    tmp_path: Path, config: Path, broker: EmbeddedBroker, own_postgres: EmbeddedPostgres
-) -> Iterator[Service]:
+def service(tmp_path: Path, config: Path, broker: EmbeddedBroker, database_url: str) -> Iterator[Service]:
     """`huewatch run`, migrated but not yet started; whatever runs at the end is killed."""
-    service = Service(tmp_path, config, broker, own_postgres.url)
+    service = Service(tmp_path, config, broker, database_url)
     done = service.command("migrate")
     assert done.returncode == 0, done.stdout + done.stderr
     yield service
@@ -65,9 +74,9 @@ def witness(broker: EmbeddedBroker, service: Service) -> Iterator[MqttWitness]:
 
 
 @pytest.fixture
-def proxy(service: Service, own_postgres: EmbeddedPostgres) -> Iterator[TcpProxy]:
+def proxy(service: Service, database_url: str) -> Iterator[TcpProxy]:
     """Between the service and its database."""
-    parts = urlsplit(own_postgres.url)
+    parts = urlsplit(database_url)
     assert parts.hostname
     assert parts.port
     with TcpProxy((parts.hostname, parts.port)) as proxy:

@@ -31,7 +31,7 @@ from mqtt5 import (
 
 GATEWAY = "load"
 LOW, HIGH = 0.5, 1.5
-PHASE_READINGS = 20  # readings of each low and high phase of the wave
+PHASE_READINGS = 10  # of each low and high phase of the wave: in most commits some device crosses
 STEP = timedelta(seconds=1)
 ACKNOWLEDGED_SECONDS = 60
 TICK_SECONDS = 0.005

@@ -47,7 +47,7 @@ def same_process(service: Service) -> Iterator[None]:
 def cut_often(proxy: TcpProxy, cuts: Sequence[Cut], database: str, rng: random.Random) -> None:
     """Cut the COMMITs of batches, each at a random moment after the service has come back from the last."""
     with psycopg.connect(database, autocommit=True) as connection:
-        for number, cut in enumerate(cuts, 1):
+        for number, cut in enumerate(cuts, proxy.cuts + 1):
             reached = _batch(connection)
             until(lambda: _batch(connection), reached + 2, f"commits after {number - 1} cuts")
             time.sleep(rng.uniform(0, 0.3))

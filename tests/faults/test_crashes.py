@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ingest.embedded import EmbeddedBroker, EmbeddedPostgres
+from ingest.embedded import EmbeddedBroker
 from tests.fakes.mqtt_witness import MqttWitness
 from tests.faults.oracle import read_tables, wait_stored
 from tests.faults.publisher import Publisher
@@ -35,7 +35,7 @@ def rolled_back(database: str) -> int:
 def test_every_reading_and_event_exists_once_however_often_the_service_is_killed(
     service: Service,
     publisher: Publisher,
-    own_postgres: EmbeddedPostgres,
+    database_url: str,
     witness: MqttWitness,
     rng: random.Random,
     fault_runs: int,
@@ -45,14 +45,14 @@ def test_every_reading_and_event_exists_once_however_often_the_service_is_killed
     in_transaction = unacknowledged = 0
     for _ in range(fault_runs):
         service.wait_alive()  # the old writer's backend is gone: the partition is claimed
-        before, again = rolled_back(own_postgres.url), witness.redelivered
+        before, again = rolled_back(database_url), witness.redelivered
         time.sleep(rng.uniform(0, 2))
         service.kill()
         service.start().wait_alive()
-        in_transaction += rolled_back(own_postgres.url) > before
+        in_transaction += rolled_back(database_url) > before
         unacknowledged += witness.redelivered > again
-    settle(publisher, own_postgres.url)
-    duplicates = read_tables(own_postgres.url).ledger["duplicate"]
+    settle(publisher, database_url)
+    duplicates = read_tables(database_url).ledger["duplicate"]
     print(
         f"{fault_runs} kills at {publisher.rate:.0f} messages/s: {in_transaction} inside a transaction,"
         f" {unacknowledged} with messages in flight; {witness.redelivered} delivered again,"
@@ -64,7 +64,7 @@ def test_every_reading_and_event_exists_once_however_often_the_service_is_killed
 
 
 def test_a_terminated_service_leaves_nothing_to_store_again(
-    service: Service, publisher: Publisher, own_postgres: EmbeddedPostgres, fault_runs: int
+    service: Service, publisher: Publisher, database_url: str, fault_runs: int
 ) -> None:
     service.start().wait_ready()
     publisher.start()
@@ -75,31 +75,31 @@ def test_a_terminated_service_leaves_nothing_to_store_again(
         assert service.stop() == 0, service.last_words()
         slowest = max(slowest, time.monotonic() - started)
         service.start().wait_ready()
-    settle(publisher, own_postgres.url)
+    settle(publisher, database_url)
     print(f"ended within {slowest:.2f} s")
     assert slowest < STOP_SECONDS
-    assert read_tables(own_postgres.url).ledger["duplicate"] == 0
+    assert read_tables(database_url).ledger["duplicate"] == 0
 
 
 def test_a_second_instance_stops_and_names_the_holder(
-    service: Service, config: Path, broker: EmbeddedBroker, own_postgres: EmbeddedPostgres, tmp_path: Path
+    service: Service, config: Path, broker: EmbeddedBroker, database_url: str, tmp_path: Path
 ) -> None:
     service.start().wait_ready()
     (tmp_path / "second").mkdir()
-    second = Service(tmp_path / "second", config, broker, own_postgres.url).start()
+    second = Service(tmp_path / "second", config, broker, database_url).start()
     assert second.wait(60) != 0
     assert f"/{service.pid} " in second.last_words()
     assert service.ready()
 
 
 def test_a_good_message_is_stored_after_ten_windows_of_poison(
-    service: Service, broker: EmbeddedBroker, own_postgres: EmbeddedPostgres
+    service: Service, broker: EmbeddedBroker, database_url: str
 ) -> None:
     service.set("HUEWATCH_RECEIVE_MAXIMUM", str(POISON_WINDOW))
     service.start().wait_ready()
     publish_poison_then_good(broker)
-    wait_stored(own_postgres.url, 1, DRAINED_SECONDS)
-    tables = read_tables(own_postgres.url)
+    wait_stored(database_url, 1, DRAINED_SECONDS)
+    tables = read_tables(database_url)
     assert tables.quarantined == POISONED
     assert tables.ledger["unreadable"] + tables.ledger["rejected"] == POISONED
     assert tables.ledger["stored"] == 1

@@ -56,7 +56,7 @@ def config(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def feed(
-    tmp_path: Path, config: Path, broker: EmbeddedBroker, own_postgres: EmbeddedPostgres, service: Service
+    tmp_path: Path, config: Path, broker: EmbeddedBroker, database_url: str, service: Service
 ) -> Iterator[Service]:
     """`huewatch feed` beside `huewatch run`, both started."""
     (tmp_path / "feed").mkdir()
@@ -64,7 +64,7 @@ def feed(
         tmp_path / "feed",
         config,
         broker,
-        own_postgres.url,
+        database_url,
         HUEWATCH_BROKER_USERNAME="feed",
         HUEWATCH_BROKER_PASSWORD=broker.accounts["feed"],
         HUEWATCH_FEED_PORT=str(free_port()),
@@ -171,11 +171,11 @@ def test_a_level_crossed_while_the_database_was_down_is_told_once_with_its_age(
 
 
 def test_every_feed_reads_unknown_within_a_minute_of_a_kill(
-    service: Service, feed: Service, broker: EmbeddedBroker, own_postgres: EmbeddedPostgres
+    service: Service, feed: Service, broker: EmbeddedBroker, database_url: str
 ) -> None:
     now = datetime.now(UTC)
     publish(broker, [(now - timedelta(minutes=5), 1.2), (now, 1.3)])
-    wait_stored(own_postgres.url, 2, 20)
+    wait_stored(database_url, 2, 20)
     statuses, stream = Heard(broker, "ioc/alerts/status"), Stream(feed)
     said: dict[str, Callable[[], str]] = {
         "status over HTTP": lambda: get(feed, "/api/v1/status")["as_of"]["state"],
