@@ -214,6 +214,16 @@ async def test_commits_that_stop_turn_everything_unknown(
     await page.screenshot(path=artefacts / "console-unknown.png")
 
 
+async def test_the_page_reads_unknown_within_60_s_of_the_last_commit(
+    page: Page, heartbeat: asyncio.Task[None]
+) -> None:
+    """In real time, as after a kill -9 of ingest: nobody writes down that the commits have ended."""
+    await stop(heartbeat)
+    await expect(page.locator("#sight")).to_have_attribute("data-state", "unknown", timeout=60_000)
+    await expect(page.locator(".card:not(.old)")).to_have_count(0)
+    await expect(page.locator(".alert .badge")).to_have_text("Không rõ")
+
+
 async def test_no_alert_shown_is_not_safety_while_nothing_is_known(
     page: Page, heartbeat: asyncio.Task[None], table: Connection
 ) -> None:
