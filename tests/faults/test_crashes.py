@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ingest.embedded import EmbeddedBroker
+from ingest.embedded import EmbeddedBroker, EmbeddedPostgres
 from tests.fakes.mqtt_witness import MqttWitness
 from tests.faults.oracle import read_tables, wait_stored
 from tests.faults.publisher import Publisher
@@ -64,21 +64,38 @@ def test_every_reading_and_event_exists_once_however_often_the_service_is_killed
 
 
 def test_a_terminated_service_leaves_nothing_to_store_again(
-    service: Service, publisher: Publisher, database_url: str, fault_runs: int
+    service: Service, publisher: Publisher, database_url: str, rng: random.Random, fault_runs: int
 ) -> None:
     service.start().wait_ready()
     publisher.start()
     slowest = 0.0
     for _ in range(max(5, fault_runs // 6)):
-        time.sleep(1)
+        time.sleep(rng.uniform(0, 2))
         started = time.monotonic()
         assert service.stop() == 0, service.last_words()
         slowest = max(slowest, time.monotonic() - started)
-        service.start().wait_ready()
+        service.start().wait_alive()
     settle(publisher, database_url)
     print(f"ended within {slowest:.2f} s")
     assert slowest < STOP_SECONDS
     assert read_tables(database_url).ledger["duplicate"] == 0
+
+
+def test_a_service_that_waits_for_database_and_broker_ends_when_told(
+    service: Service, publisher: Publisher, own_postgres: EmbeddedPostgres, broker: EmbeddedBroker
+) -> None:
+    service.start().wait_ready()
+    publisher.start()
+    for part in (own_postgres, broker):
+        time.sleep(0.5)
+        part.stop()
+        time.sleep(2)
+        started = time.monotonic()
+        assert service.stop() == 0, service.last_words()
+        assert time.monotonic() - started < STOP_SECONDS
+        part.start()
+        service.start().wait_ready()
+    settle(publisher, own_postgres.url)
 
 
 def test_a_second_instance_stops_and_names_the_holder(

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 RESTARTS = 3
 
 
-@pytest.mark.parametrize("how", [Shutdown.FAST, Shutdown.IMMEDIATE], ids=lambda how: how.name.lower())
+@pytest.mark.parametrize("how", list(Shutdown), ids=lambda how: how.name.lower())
 def test_nothing_is_lost_when_postgresql_restarts_under_load(
     service: Service, publisher: Publisher, own_postgres: EmbeddedPostgres, how: Shutdown
 ) -> None:
