@@ -18,6 +18,7 @@ from typing import Self
 from mqtt5 import Packet, PubAckPacket, PublishPacket, QoS, read
 
 CHUNK = 262_144
+PATIENCE_SECONDS = 60.0
 
 
 class MqttWitness:
@@ -48,9 +49,17 @@ class MqttWitness:
             _close(one)
 
     def lose_acknowledgements(self, seconds: float) -> None:
-        """For a while forward nothing of the client's, then cut the connection: the broker never heard it."""
+        """For a while forward nothing of the client's, then cut the connection: the broker never heard it.
+
+        The while lasts until something was acknowledged in it, however slow the client.
+        """
         self.deaf = True
+        heard = self.acknowledged
         time.sleep(seconds)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.acknowledged == heard:
+            assert time.monotonic() < deadline, "the client acknowledges nothing"
+            time.sleep(0.01)
         while self._open:
             _close(self._open.pop())
         self.deaf = False
