@@ -170,7 +170,8 @@ class Worker:
                     await session.report(self._hub.status())
                     said = (as_of.state, as_of.reason)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(bell.wait(), REPORT_S)
+                    async with asyncio.timeout(REPORT_S):
+                        await bell.wait()
 
     async def _pump(self, session: Session) -> None:
         with self._hub.bell() as bell:
@@ -180,7 +181,8 @@ class Worker:
                 except Unavailable:
                     wait_s = POLL_S
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(bell.wait(), wait_s)
+                    async with asyncio.timeout(wait_s):
+                        await bell.wait()
                 bell.clear()
 
     async def _round(self, session: Session) -> float:

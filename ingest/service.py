@@ -97,7 +97,8 @@ async def _open_patiently(
                 log.warning("waiting for the database", extra={"why": str(failure)})
             told = True
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), START_RETRY_SECONDS)
+            async with asyncio.timeout(START_RETRY_SECONDS):
+                await stop.wait()
     return None
 
 

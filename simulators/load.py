@@ -8,6 +8,7 @@ stored twice). Called by the benchmark and the fault tests.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 
 import numpy as np
@@ -114,10 +115,9 @@ class _Publisher:
             return
         connection.progress.clear()
         wait = RETRY_SECONDS if math.isinf(self._rate) or self._finished() else BURST_SECONDS
-        try:
-            await asyncio.wait_for(connection.progress.wait(), wait)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await connection.progress.wait()
 
     async def _reconnect(self) -> Connection | None:
         """A new connection as soon as the broker is back; None when it stays away."""
@@ -144,7 +144,8 @@ class _Publisher:
             self._address.port,
         )
         try:
-            await asyncio.wait_for(asyncio.shield(connection.ready), CONNECT_SECONDS)
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await asyncio.shield(connection.ready)
         except TimeoutError as error:
             connection.close()
             raise ConnectionError("the broker does not answer CONNECT") from error

@@ -180,7 +180,8 @@ class Hub:
             with suppress(Unavailable):
                 await self._advance()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_S)
+                async with asyncio.timeout(POLL_S):
+                    await self._wake.wait()
             self._wake.clear()
 
     async def _advance(self) -> None:

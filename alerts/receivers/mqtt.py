@@ -9,6 +9,7 @@ broker: what must be sent again is known from the database.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -62,6 +63,7 @@ class MqttReceiver:
         try:
             async with client:
                 try:
+                    _heed_cancellation()
                     yield MqttSession(client, self._catalogue)
                 finally:
                     with suppress(aiomqtt.MqttError):
@@ -114,10 +116,20 @@ class MqttSession:
             await _publish(self._client, topic, payload, retain=retain)
         except aiomqtt.MqttError as error:
             raise Unreachable(str(error)) from error
+        _heed_cancellation()
 
 
 async def _publish(client: aiomqtt.Client, topic: str, payload: bytes, *, retain: bool) -> None:
     await client.publish(topic, payload, qos=1, retain=retain, properties=_json(PacketTypes.PUBLISH))
+
+
+def _heed_cancellation() -> None:
+    """aiomqtt waits with `asyncio.wait_for`, which before Python 3.12 swallows a cancellation that comes
+    together with the answer (cpython#86296); a worker would then go on for ever.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _json(packet: int = PacketTypes.WILLMESSAGE) -> Properties:

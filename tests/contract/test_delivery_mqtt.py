@@ -18,6 +18,7 @@ from paho.mqtt.properties import Properties
 
 from alerts.api.serve import Feed, running_feed
 from alerts.model import EventKind
+from alerts.receivers.mqtt import MqttReceiver, MqttSettings
 from ingest.embedded import HOST, EmbeddedBroker
 from ingest.embedded_server import free_port
 from ingest.mqtt import BrokerSettings
@@ -118,7 +119,8 @@ async def listening_ioc(broker: EmbeddedBroker) -> AsyncIterator[Ioc]:
     ioc = Ioc(broker)
     task = asyncio.create_task(ioc.run())
     try:
-        await asyncio.wait_for(ioc.subscribed.wait(), 10)
+        async with asyncio.timeout(10):
+            await ioc.subscribed.wait()
         yield ioc
     finally:
         task.cancel()
@@ -339,6 +341,34 @@ async def test_a_broker_that_is_down_delays_neither_page_nor_start(
 
         await until(counted)
     assert outcomes(table) == []
+
+
+@pytest.mark.parametrize("answer", ["_on_connect", "_on_publish"])
+async def test_a_stop_in_the_moment_of_an_answer_is_heeded(
+    broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    receiver = MqttReceiver(MqttSettings(name="mqtt"), ours(broker), CITY)
+    take = getattr(aiomqtt.Client, answer)
+    told = False
+
+    def take_and_stop(client: aiomqtt.Client, *arguments: Any) -> None:
+        nonlocal told
+        take(client, *arguments)
+        if not told:
+            told = work.cancel()
+
+    async def deliver_for_ever() -> None:
+        async with receiver.connect() as session:
+            while True:
+                await session.report({"as_of": {"state": "current"}})
+
+    monkeypatch.setattr(aiomqtt.Client, answer, take_and_stop)
+    work = asyncio.create_task(deliver_for_ever())
+    done, _ = await asyncio.wait({work}, timeout=10)
+    monkeypatch.undo()
+    work.cancel()
+    assert told
+    assert done == {work}
 
 
 FEED = """

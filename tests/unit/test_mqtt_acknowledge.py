@@ -146,7 +146,8 @@ async def test_stopping_while_not_reading_is_graceful_too() -> None:
         stopping = asyncio.create_task(subscriber.stop())
         await peer.expect(DisconnectPacket)
         peer.close()
-        await asyncio.wait_for(stopping, 1)
+        async with asyncio.timeout(1):
+            await stopping
 
 
 async def test_acknowledging_opens_the_window_again() -> None:

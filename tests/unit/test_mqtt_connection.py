@@ -214,7 +214,8 @@ async def test_nothing_listening_is_tried_until_somebody_does() -> None:
         port = broker.port
     async with running(port) as subscriber:
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(subscriber.gather(), 0.2)
+            async with asyncio.timeout(0.2):
+                await subscriber.gather()
         server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", port)
         server.close()
         await server.wait_closed()
@@ -226,4 +227,5 @@ async def test_a_cancelled_run_drops_the_socket_at_once() -> None:
         async with running(broker.port) as subscriber:
             peer = await (await broker.connection()).greet()
             await gather_session(subscriber)
-        await asyncio.wait_for(peer.gone(), 1)
+        async with asyncio.timeout(1):
+            await peer.gone()

@@ -216,7 +216,8 @@ async def test_stopping_while_waiting_to_reconnect_ends_the_run() -> None:
         await (await broker.connection()).accept(reason_code=ConnAckReasonCode.SERVER_BUSY)
         await chance.asked.wait()
         await subscriber.stop()
-        await asyncio.wait_for(run, 1)
+        async with asyncio.timeout(1):
+            await run
 
 
 async def test_a_shorter_session_than_asked_is_told(caplog: pytest.LogCaptureFixture) -> None:
