@@ -54,6 +54,8 @@ def parse_duration(value: Any, info: ValidationInfo) -> Any:
 
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+# A level of a topic that is an identity: what vendors write there, such as hue@city or Datastreams(7), too.
+TopicLevel = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@:()-]{0,63}$")]
 Duration = Annotated[  # seconds; YAML writes "5min", "30 s", "2h"
     float,
     Field(gt=0),
@@ -122,8 +124,8 @@ class Ranging(Model):
 class Source(Model):
     """Where a datastream's readings come from: the identities in the topic and the channel in the payload."""
 
-    gateway: Identifier
-    device: Identifier
+    gateway: TopicLevel
+    device: TopicLevel
     channel: str = Field(min_length=1, max_length=64)
     unit: str | None = None  # what a reading without a unit is in; None: the datastream's own unit
     sentinels: tuple[float | str, ...] = ()  # values that the device type uses for "no value"
@@ -173,12 +175,18 @@ class Station(Model):
 
 
 class Route(Model):
-    """Which codec reads a topic filter, and which topic level (from 1) names the gateway and the device."""
+    """Which codec reads a topic filter, and which topic level (from 1) names the gateway and the device.
+
+    `settings` is what the codec must be told of this route. `ignore`: channels that the catalogue need not
+    list, with `*` and `?` as in file names.
+    """
 
     filter: str
     codec: str
     gateway_level: int = Field(ge=1)
     device_level: int = Field(ge=1)
+    settings: dict[str, Any] = Field(default_factory=dict)
+    ignore: tuple[str, ...] = ()
 
 
 class Catalogue(Model):

@@ -176,6 +176,12 @@ def _check_codec(route: Route, place: Place) -> Iterator[Problem]:
     if route.codec not in names:
         remedy = nearest(route.codec, names) or _one_of(names)
         yield place.at("codec").problem(f"Codec {route.codec!r} is not known.", remedy)
+        return
+    try:
+        names[route.codec].decoder(route.settings)
+    except ValueError as error:
+        remedy = f"See {route.codec} in config/README.md for what its settings are."
+        yield place.at("settings").problem(f"Codec {route.codec} cannot be set so: {error}.", remedy)
 
 
 def _check_identity(route: Route, place: Place) -> Iterator[Problem]:

@@ -27,6 +27,16 @@ class Quality(IntEnum):
     MISSING = 9
 
 
+class TimeSource(IntEnum):
+    """Whose clock gave a reading its time, from the best to the least."""
+
+    DEVICE = 1
+    GATEWAY = 2  # a gateway whose clock is held by GPS or NTP
+    SERVER = 3  # the network server stamped the uplink when it heard of it
+    ARRIVAL = 4  # nobody: it is when the message came
+    CORRECTED = 5  # the device's clock is known to be wrong, and the catalogue says how to mend it
+
+
 class Nature(StrEnum):
     """CAP 1.2 `status` of everything that Huewatch carries; fixed by the catalogue."""
 
@@ -40,6 +50,7 @@ class RejectReason(StrEnum):
 
     NO_ROUTE = "no_route"
     UNDECODABLE = "undecodable"
+    NEEDS_BIRTH = "needs_birth"
     IDENTITY_MISMATCH = "identity_mismatch"
     TOO_LARGE = "too_large"
     UNKNOWN_DEVICE = "unknown_device"
@@ -78,13 +89,33 @@ class RawMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
-    """What the gateway said of one channel. `value` is a string only for words such as `"No Sensor"`."""
+    """What the gateway said of one channel. `value` is a string only for words such as `"No Sensor"`.
+
+    `time` is None where the message has none; `time_source` says whose clock a time is from.
+    """
 
     device: str
     channel: str
     value: float | str
     unit: str | None = None
     time: int | None = None
+    time_source: TimeSource = TimeSource.DEVICE
+
+
+class Remembered(msgspec.Struct, frozen=True, gc=False):
+    """What a codec wants to know again of a gateway, also after a restart; an empty value forgets the key."""
+
+    codec: str
+    gateway: str
+    key: str
+    value: bytes
+
+
+class Request(msgspec.Struct, frozen=True, gc=False):
+    """A message that a codec wants sent to a gateway, such as the request for a birth."""
+
+    topic: str
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +190,8 @@ class Intake:
     """A group of messages after decoding and normalising: all that one transaction needs to know of them.
 
     `gateway` (int32 per message) indexes `gateway_names`; unknown gateways share one name, so that
-    hostile topics cannot grow tables or metric labels. `fate` is int8 per message (`Fate`).
+    hostile topics cannot grow tables or metric labels. `fate` is int8 per message (`Fate`). `remembered` is
+    stored with them; `requests` are sent once they are committed.
     """
 
     messages: Sequence[RawMessage]
@@ -168,6 +200,8 @@ class Intake:
     gateway: NDArray[np.int32]
     gateway_names: Sequence[str]
     fate: NDArray[np.int8]
+    remembered: Sequence[Remembered] = ()
+    requests: Sequence[Request] = ()
 
     @classmethod
     def empty(cls) -> Intake:

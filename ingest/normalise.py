@@ -14,7 +14,7 @@ Rejects, message by message: `no_route`, `unknown_device`, `identity_mismatch`, 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,7 +23,19 @@ from ingest.catalog import Catalogue
 from ingest.clock import MICROS_PER_SECOND
 from ingest.codecs import Decoded, NoReadings, Undecodable
 from ingest.codecs.base import quoted
-from ingest.model import Fate, Intake, Nature, ObservationBatch, RawMessage, Reading, Reject, RejectReason
+from ingest.model import (
+    Fate,
+    Intake,
+    Nature,
+    ObservationBatch,
+    RawMessage,
+    Reading,
+    Reject,
+    RejectReason,
+    Remembered,
+    Request,
+    TimeSource,
+)
 from ingest.routing import OWN, UNKNOWN_GATEWAY, Router, Way
 from ingest.series import Channel, SeriesTable
 from ingest.topics import is_marker, tick_of
@@ -33,6 +45,9 @@ __all__ = ["OWN", "UNKNOWN_GATEWAY", "Limits", "Normaliser", "is_marker", "tick_
 _TIMELESS = -(2**63)  # stands for the time of arrival until the columns are made
 _BEYOND_COLUMNS = 2**63
 _UNLISTED = Channel(-1, Nature.ACTUAL, {}, frozenset())  # a channel that the catalogue does not have
+
+_MOST_KEYS = 200  # remembered of one gateway by one codec: more than the devices of any edge node
+_MOST_REMEMBERED = 256 * 1024  # bytes of one of them: as long as a message may be
 
 _MINUTE = 60 * MICROS_PER_SECOND
 _DAY = 24 * 60 * _MINUTE
@@ -59,8 +74,11 @@ class _Rows:
     conversion: list[int] = field(default_factory=list)
     value: list[float | str] = field(default_factory=list)
     time: list[int] = field(default_factory=list)  # or `_TIMELESS`
+    time_source: list[int] = field(default_factory=list)
     message: list[int] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    remembered: list[Remembered] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
 
     def append(self, channel: Channel, reading: Reading, number: int) -> None:
         """One reading that has no fault, of the message of that number."""
@@ -68,6 +86,7 @@ class _Rows:
         self.conversion.append(channel.units[reading.unit])
         self.value.append(reading.value)
         self.time.append(_TIMELESS if reading.time is None else reading.time)
+        self.time_source.append(TimeSource.ARRIVAL if reading.time is None else reading.time_source)
         self.message.append(number)
 
 
@@ -114,7 +133,14 @@ class Normaliser:
             gateways,
             self._router.gateway_names,
             np.array(fates, np.int8),
+            rows.remembered,
+            rows.requests,
         )
+
+    def recall(self, remembered: Iterable[Remembered]) -> None:
+        """Take what the database kept for the codecs, at the start."""
+        for one in remembered:
+            self._router.memory(one.codec, one.gateway)[one.key] = one.value
 
     def _read(self, number: int, message: RawMessage, way: Way, rows: _Rows) -> Fate:
         """Append one message's rows and rejects."""
@@ -125,10 +151,11 @@ class Normaliser:
         except Undecodable as error:
             rows.rejects.append(_reject(number, way, error.reason, error.detail, reading=False))
             return Fate.UNREADABLE
+        self._remember(way, decoded, rows)
         fate = Fate.EMPTY  # and so it stays when only auxiliary channels came that nobody wants
         for reading in decoded.readings:
             channel = way.channels.get(reading.channel, _UNLISTED)
-            if channel is _UNLISTED and reading.channel in way.codec.auxiliary:
+            if channel is _UNLISTED and way.unlisted(reading.channel):
                 continue
             fate = Fate.READABLE
             fault = self._fault(channel, reading, message, way)
@@ -138,13 +165,25 @@ class Normaliser:
                 rows.rejects.append(_reject(number, way, *fault, reading=True))
         return fate
 
+    def _remember(self, way: Way, decoded: Decoded, rows: _Rows) -> None:
+        """Keep what the codec asks for, within bounds that no gateway of the catalogue needs."""
+        for key, value in decoded.remember.items():
+            if not value:
+                way.memory.pop(key, None)
+            elif len(value) > _MOST_REMEMBERED or (key not in way.memory and len(way.memory) >= _MOST_KEYS):
+                continue
+            else:
+                way.memory[key] = value
+            rows.remembered.append(Remembered(way.codec.name, way.address.gateway, key, value))
+        rows.requests += decoded.requests
+
     def _decode(self, message: RawMessage, way: Way) -> Decoded:
         if way.refusal is not None:
             raise Undecodable(*way.refusal)
         if len(message.payload) > self._limits.max_payload:
             raise Undecodable(RejectReason.TOO_LARGE, f"{len(message.payload)} bytes")
         try:
-            decoded = way.codec.decode(way.address, message.payload)
+            decoded = way.decode(way.address, message.payload)
         except (Undecodable, NoReadings):
             raise
         except Exception as error:  # a codec's own fault must cost one message, never the service

@@ -7,12 +7,15 @@ alone; the gateway must be the one that the catalogue names for the device. Call
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import translate
+from types import MappingProxyType
 
 from ingest.catalog import Catalogue, Datastream, Route
 from ingest.codecs import Address, Codec, Decoded, NoReadings, Undecodable, codecs
-from ingest.codecs.base import quoted
+from ingest.codecs.base import Decode, quoted
 from ingest.model import RejectReason
 from ingest.series import Channel
 from ingest.topics import TICK_TOPIC, find_route, is_identifier, is_marker, tick_at
@@ -26,13 +29,37 @@ Channels = Mapping[str, Channel]  # a device's channels by the name that the pay
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Where the messages of one topic go. With a `refusal` they go to quarantine undecoded."""
+    """Where the messages of one topic go. With a `refusal` they go to quarantine undecoded.
+
+    `memory` is what `address.memory` shows: the normaliser writes to it what the codec asks to remember.
+    """
 
     gateway: int  # number in `gateway_names`
     codec: Codec
+    decode: Decode
     address: Address
     channels: Channels
+    unlisted: Callable[[str], bool]  # whether the catalogue need not list a channel of that name
+    memory: dict[str, bytes]
     refusal: tuple[RejectReason, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """A route made ready: its codec's decoder, and the channels that may go unlisted."""
+
+    codec: Codec
+    decode: Decode
+    unlisted: Callable[[str], bool]
+
+    @classmethod
+    def of(cls, route: Route) -> _Reader:
+        codec = _codec(route)
+        try:
+            decode = codec.decoder(route.settings)
+        except ValueError as error:
+            raise ValueError(f"route {route.filter}: {error}") from None
+        return cls(codec, decode, _unlisted(codec, route.ignore))
 
 
 def _decode_own(address: Address, payload: bytes) -> Decoded:
@@ -43,23 +70,26 @@ def _decode_own(address: Address, payload: bytes) -> Decoded:
 
 
 _OWN_CODEC = Codec("huewatch-own", 1, _decode_own, frozenset(), "")
-_NO_CODEC = Codec("", 0, _decode_own, frozenset(), "")  # stands where a topic has no route
+_OWN_READER = _Reader(_OWN_CODEC, _decode_own, _OWN_CODEC.auxiliary.__contains__)
+_NO_CODEC = Codec("", 0, _decode_own, frozenset(), "")
+_NO_READER = _Reader(_NO_CODEC, _decode_own, _NO_CODEC.auxiliary.__contains__)  # where a topic has no route
 
 
 class Router:
     """The routes and devices of a catalogue; `channels` are those of its datastreams, in the same order.
 
-    An unknown codec, and a channel that feeds two datastreams, raise `ValueError`.
+    An unknown codec or settings it cannot have, and a channel that feeds two datastreams, raise `ValueError`.
     """
 
     def __init__(self, catalogue: Catalogue, channels: Sequence[Channel]) -> None:
         streams = [stream for _, _, stream in catalogue.datastreams()]
         self._routes = catalogue.routes
-        self._codecs = {route.codec: _codec(route) for route in catalogue.routes}
+        self._readers = {route.filter: _Reader.of(route) for route in catalogue.routes}
         self._devices = _devices(streams, channels)
         self._gateways_of = _gateways_of(self._devices)
         self.gateway_names = (UNKNOWN_GATEWAY, OWN, *sorted({gateway for gateway, _ in self._devices}))
         self._gateway_numbers = {name: number for number, name in enumerate(self.gateway_names)}
+        self._memories: dict[tuple[str, str], dict[str, bytes]] = {}
         self._ways: dict[str, Way] = {}
         # twice the topics of a well-behaved city; beyond it somebody makes topics up
         self._most_ways = 2 * len(streams) + 1_000
@@ -86,34 +116,56 @@ class Router:
     def _resolve(self, topic: str) -> Way:
         levels = tuple(topic.split("/"))
         if is_marker(topic) or topic == TICK_TOPIC:
-            return Way(_OWN_NUMBER, _OWN_CODEC, Address(levels, OWN, ""), {})
+            return self._way(_OWN_NUMBER, _OWN_READER, Address(levels, OWN, ""), {})
         route = find_route(self._routes, levels)
         if route is None or len(levels) < max(route.gateway_level, route.device_level):
-            return _refused(_NO_CODEC, RejectReason.NO_ROUTE, "no route matches the topic")
-        codec = self._codecs[route.codec]
+            return _refused(_NO_READER, RejectReason.NO_ROUTE, "no route matches the topic")
+        reader = self._readers[route.filter]
         fixed = set(route.filter.split("/")) - {"+", "#"}
         for level in sorted(set(levels) - fixed):
             if not is_identifier(level):
                 detail = f"topic level {quoted(level)} is not an identifier"
-                return _refused(codec, RejectReason.NO_ROUTE, detail)
+                return _refused(reader, RejectReason.NO_ROUTE, detail)
         gateway, device = levels[route.gateway_level - 1], levels[route.device_level - 1]
-        return self._identify(codec, Address(levels, gateway, device))
+        memory = MappingProxyType(self.memory(reader.codec.name, gateway))
+        return self._identify(reader, Address(levels, gateway, device, memory))
 
-    def _identify(self, codec: Codec, address: Address) -> Way:
+    def memory(self, codec: str, gateway: str) -> dict[str, bytes]:
+        """What a codec remembers of a gateway; made on the first question, kept for the catalogue's alone."""
+        if gateway not in self._gateway_numbers:
+            return {}
+        return self._memories.setdefault((codec, gateway), {})
+
+    def _way(self, gateway: int, reader: _Reader, address: Address, channels: Channels) -> Way:
+        memory = self.memory(reader.codec.name, address.gateway)
+        return Way(gateway, reader.codec, reader.decode, address, channels, reader.unlisted, memory)
+
+    def _identify(self, reader: _Reader, address: Address) -> Way:
         gateway = self._gateway_numbers.get(address.gateway, _UNKNOWN_NUMBER)
         channels = self._devices.get((address.gateway, address.device))
+        if channels is None and gateway != _UNKNOWN_NUMBER and address.device == address.gateway:
+            channels = {}  # the gateway speaks of itself: births, statistics
         if channels is not None:
-            return Way(gateway, codec, address, channels)
+            return self._way(gateway, reader, address, channels)
         owners = self._gateways_of.get(address.device)
         if owners is None:
             detail = f"device {quoted(address.device)} is not in the catalogue"
-            return _refused(codec, RejectReason.UNKNOWN_DEVICE, detail, gateway)
+            return _refused(reader, RejectReason.UNKNOWN_DEVICE, detail, gateway)
         detail = f"device {address.device} reports through {owners[0]}, not {address.gateway}"
-        return _refused(codec, RejectReason.IDENTITY_MISMATCH, detail, gateway)
+        return _refused(reader, RejectReason.IDENTITY_MISMATCH, detail, gateway)
 
 
-def _refused(codec: Codec, reason: RejectReason, detail: str, gateway: int = _UNKNOWN_NUMBER) -> Way:
-    return Way(gateway, codec, Address((), "", ""), {}, (reason, detail))
+def _refused(reader: _Reader, reason: RejectReason, detail: str, gateway: int = _UNKNOWN_NUMBER) -> Way:
+    nobody = Address((), "", "")
+    return Way(gateway, reader.codec, reader.decode, nobody, {}, reader.unlisted, {}, (reason, detail))
+
+
+def _unlisted(codec: Codec, ignore: Sequence[str]) -> Callable[[str], bool]:
+    """Whether a channel may go unlisted: one that the codec calls auxiliary, or that the route ignores."""
+    if not ignore:
+        return codec.auxiliary.__contains__
+    pattern = re.compile("|".join(translate(name) for name in ignore))
+    return lambda channel: channel in codec.auxiliary or pattern.match(channel) is not None
 
 
 def _codec(route: Route) -> Codec:

@@ -19,7 +19,7 @@ TICK_TOPIC = "huewatch/tick"  # the logical time of a demo, {"now": microseconds
 
 # One alphabet for everything that becomes a key, a file name or a metric label. `fullmatch`, since `$`
 # would let a trailing newline pass.
-_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:()-]{0,63}")
 
 
 class _Tick(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,7 +48,7 @@ def tick_at(payload: bytes) -> int | None:
 
 
 def is_identifier(level: str) -> bool:
-    """Whether a topic level may be an identity: 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first."""
+    """Whether a topic level may be an identity: 1 to 64 of A-Z a-z 0-9 . _ @ : ( ) -, not a sign first."""
     return _IDENTIFIER.fullmatch(level) is not None
 
 

@@ -13,9 +13,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 from types import MappingProxyType
 
-from ingest.codecs.base import Address, Codec, Decoded, NoReadings, Undecodable
+from ingest.codecs.base import Address, Codec, CodecSettings, Decoded, NoReadings, Undecodable
 
-__all__ = ["Address", "Codec", "Decoded", "NoReadings", "Undecodable", "codecs", "names"]
+__all__ = ["Address", "Codec", "CodecSettings", "Decoded", "NoReadings", "Undecodable", "codecs", "names"]
 
 
 @cache

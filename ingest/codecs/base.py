@@ -2,22 +2,27 @@
 
 A codec turns one message of a known gateway into readings, or raises `Undecodable` (quarantine the
 message) or `NoReadings` (a join or a status: nothing is wrong). It is pure: no I/O, no clock, no state.
-It never judges identity beyond the payload's own claim, nor times, units or values; `ingest.normalise` does.
+What a format spreads over messages (the names in a Sparkplug birth) it asks to be remembered: it is given
+back as `Address.memory`, after a restart too. What a route must declare (the zone of local times) is the
+codec's `settings`. It never judges identity beyond the payload's own claim, nor times, units or values;
+`ingest.normalise` does.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 import msgspec
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ingest.clock import MICROS_PER_SECOND, to_micros
-from ingest.model import Reading, RejectReason
+from ingest.model import Reading, RejectReason, Request
 
 MAX_READINGS = 1_000  # of one message: ten times the longest history block of a known device
 MAX_WORD = 64  # characters of a channel, unit or value word; the catalogue's own bound for channels
@@ -46,19 +51,43 @@ class NoReadings(Exception):
     """The message is of a kind known to carry no reading, e.g. a join; nothing is wrong with it."""
 
 
+Memory = Mapping[str, bytes]
+NOTHING: Memory = MappingProxyType({})
+
+
 class Address(msgspec.Struct, frozen=True):
-    """Who sent a message, from the topic alone: its levels and the identities that the route names."""
+    """Who sent a message, from the topic alone: its levels and the identities that the route names.
+
+    `memory`: what the codec asked to remember of this gateway, by its own keys; it changes under the codec's
+    feet only between two messages.
+    """
 
     levels: tuple[str, ...]
     gateway: str
     device: str
+    memory: Memory = NOTHING
 
 
 class Decoded(msgspec.Struct, frozen=True, gc=False):
-    """What a message said. `nature` is the CAP status that it claims for itself, None when it claims none."""
+    """What a message said. `nature` is the CAP status that it claims for itself, None when it claims none.
+
+    `remember`: what the codec wants to find in `Address.memory` from the next message of this gateway on; an
+    empty value forgets the key. `requests`: messages for the gateway, sent after the commit.
+    """
 
     readings: Sequence[Reading]
     nature: str | None = None
+    remember: Memory = NOTHING
+    requests: Sequence[Request] = ()
+
+
+class CodecSettings(BaseModel):
+    """What a route must say so that its codec can read it; each codec derives its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+Decode = Callable[[Address, bytes], Decoded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +97,32 @@ class Codec:
     `version` rises whenever the same payload would decode differently (it is part of a quarantine row's
     key). `auxiliary` names channels that may go unlisted in the catalogue without being an error, such as
     a battery; an unlisted channel outside it is refused, so that a renamed channel cannot vanish unseen.
-    `documentation` is Markdown for people.
+    `documentation` is Markdown for people. A format that a route must describe has `settings`, its model,
+    and `configure`, which makes the decoder from it; its `decode` is the one with nothing described.
     """
 
     name: str
     version: int
-    decode: Callable[[Address, bytes], Decoded]
+    decode: Decode
     auxiliary: frozenset[str]
     documentation: str
+    settings: type[CodecSettings] = CodecSettings
+    configure: Callable[[Any], Decode] | None = None
+
+    def decoder(self, settings: Mapping[str, Any]) -> Decode:
+        """The decoder for a route with these settings; `ValueError` says what is wrong with them."""
+        try:
+            given = self.settings.model_validate_json(msgspec.json.encode(settings))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "settings"
+            raise ValueError(f"{where}: {first['msg']}") from None
+        return self.decode if self.configure is None else self.configure(given)
+
+
+def needs_settings(_address: Address, _payload: bytes) -> Decoded:
+    """The `decode` of a format that cannot be read without a description."""
+    raise Undecodable(RejectReason.UNDECODABLE, "the route has no settings for this codec")
 
 
 def quoted(text: str) -> str:
