@@ -11,8 +11,9 @@ from collections.abc import Callable
 from datetime import timedelta, timezone
 
 from alerts.model import Event, EventKind
-from ingest.catalog import Datastream, Station, Text
+from ingest.catalog import Datastream, Station
 from ingest.clock import to_datetime
+from ingest.config_model import Text
 
 LOCAL = timezone(timedelta(hours=7))
 OLD = 10 * 60 * 1_000_000  # microseconds from event to decision; beyond it the line says when it was received

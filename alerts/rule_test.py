@@ -17,7 +17,7 @@ from alerts.engine import Engine
 from alerts.model import Condition, Event, EventKind, Phase
 from alerts.rules.book import Rule
 from alerts.rules.kind import MICROS, Plan, Target
-from ingest.catalog import DURATION, SECONDS_PER_UNIT
+from ingest.config_model import DURATION, SECONDS_PER_UNIT
 from ingest.model import Changes, Moment, ObservationBatch, Quality
 
 STEP = re.compile(rf"(?:([+-]?[0-9]+(?:\.[0-9]+)?)([?!]?))?(?:@({DURATION.pattern}))?")

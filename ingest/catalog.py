@@ -6,24 +6,18 @@ right and says where (file, line, remedy); it never touches a database or a brok
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
-)
+from pydantic import Field, WithJsonSchema, field_validator
 
+from ingest.config_model import Duration, Identifier, Model, Text, TopicLevel
+from ingest.derive.settings import DerivedDatastream
 from ingest.lint import check_routes, check_stations
 from ingest.model import Nature
+from ingest.quality_settings import QualityTests, Range
 from ingest.yaml_lines import (
     ConfigError,
     Located,
@@ -36,52 +30,6 @@ from ingest.yaml_lines import (
     read_yaml,
     yaml_files,
 )
-
-SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0}
-DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|min|h|d)")
-
-
-def parse_duration(value: Any, info: ValidationInfo) -> Any:
-    """ "5min", "30 s" or "2h" in seconds. A number is taken as seconds in code, and refused in a file."""
-    if isinstance(value, str):
-        match = DURATION.fullmatch(value.strip())
-        if match is None:
-            raise ValueError(f"{value!r} is not a duration such as 30 s, 5min or 2h")
-        return float(match[1]) * SECONDS_PER_UNIT[match[2]]
-    if info.mode == "json":
-        raise ValueError("a duration needs its unit, such as 30 s, 5min or 2h")
-    return value
-
-
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-# A level of a topic that is an identity: what vendors write there, such as hue@city or Datastreams(7), too.
-TopicLevel = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@:()-]{0,63}$")]
-Duration = Annotated[  # seconds; YAML writes "5min", "30 s", "2h"
-    float,
-    Field(gt=0),
-    BeforeValidator(parse_duration),
-    WithJsonSchema(
-        {"type": "string", "pattern": f"^{DURATION.pattern}$", "examples": ["30 s", "5min", "2h"]}
-    ),
-]
-
-
-_NOTHING: set[str] = set()
-
-
-class Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    def model_post_init(self, _context: Any) -> None:
-        """Forget which fields were written: nobody asks, and of 10,000 stations it is 30 MB."""
-        object.__setattr__(self, "__pydantic_fields_set__", _NOTHING)
-
-
-class Text(Model):
-    """One text in Vietnamese and English."""
-
-    vi: str
-    en: str
 
 
 class Location(Model):
@@ -100,13 +48,6 @@ class Level(Model):
     name: str = Field(min_length=1)
     value: Annotated[float, WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]})]
     rank: int = Field(default=0, ge=0)
-
-
-class Range(Model):
-    """QARTOD gross range: outside `fail` the reading is FAIL, outside `suspect` it is SUSPECT."""
-
-    fail: tuple[float, float]
-    suspect: tuple[float, float] | None = None
 
 
 class Ranging(Model):
@@ -141,6 +82,7 @@ class Datastream(Model):
     source: Source
     ranging: Ranging | None = None
     gross_range: Range | None = None
+    quality: QualityTests = QualityTests()
     record: float | None = None  # highest value ever measured here; the gross range must let it through
     levels: tuple[Level, ...] = ()  # ascending; e.g. BĐ I, II, III
 
@@ -172,6 +114,7 @@ class Station(Model):
     location: Location
     nature: Nature = Nature.ACTUAL
     datastreams: tuple[Datastream, ...]
+    derived: tuple[DerivedDatastream, ...] = ()
 
 
 class Route(Model):
@@ -200,6 +143,12 @@ class Catalogue(Model):
         for station in self.stations:
             for datastream in station.datastreams:
                 yield f"{station.id}/{datastream.name}", station, datastream
+
+    def derived(self) -> Iterator[tuple[str, Station, DerivedDatastream]]:
+        """Every derived datastream with its key `"<station id>/<name>"` and its station, in file order."""
+        for station in self.stations:
+            for derived in station.derived:
+                yield f"{station.id}/{derived.name}", station, derived
 
     def station(self, identifier: str) -> Station:
         """The station of that id; `KeyError` when there is none."""

@@ -15,9 +15,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ingest.catalog import DURATION, SECONDS_PER_UNIT
 from ingest.cli_support import database, printable, problems_reported, settings_of
 from ingest.clock import MICROS_PER_SECOND, system_clock, to_datetime, to_micros
+from ingest.config_model import DURATION, SECONDS_PER_UNIT
 from ingest.model import Nature, RejectReason
 from ingest.station_cli import config_app, station_app
 from ingest.store import read

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from ingest.catalog import Catalogue, Identifier, Level, read_catalogue
+from ingest.catalog import Catalogue, Level, read_catalogue
+from ingest.config_model import Identifier
 from ingest.model import Nature
 from ingest.yaml_lines import ConfigError, Problem, Severity, display_name
 

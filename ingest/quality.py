@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.catalog import Range
 from ingest.model import Quality
+from ingest.quality_settings import Range
 
 Flags = NDArray[np.int8]
 

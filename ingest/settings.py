@@ -28,7 +28,7 @@ from pydantic import (
     field_validator,
 )
 
-from ingest.catalog import Duration, Identifier
+from ingest.config_model import Duration, Identifier
 from ingest.model import Nature
 from ingest.yaml_lines import ConfigError, Problem, nearest
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from alerts.model import NumberedEvent
 from alerts.wire import Json
-from ingest.catalog import Identifier
+from ingest.config_model import Identifier
 from ingest.model import Nature
 
 

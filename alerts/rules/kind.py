@@ -18,7 +18,8 @@ from alerts.condition import Signal
 from alerts.memory import Windows
 from alerts.model import Severity
 from alerts.rules.quantity import QuantityField
-from ingest.catalog import Datastream, Identifier, Model, Station, Text
+from ingest.catalog import Datastream, Station
+from ingest.config_model import Identifier, Model, Text
 from ingest.model import Quality
 from ingest.yaml_lines import Place, Problem
 

@@ -30,7 +30,7 @@ from alerts.rules.kind import (
 )
 from alerts.rules.quantity import QuantityField
 from alerts.rules.slope import MOST_POINTS, recent_slope
-from ingest.catalog import Duration, Model
+from ingest.config_model import Duration, Model
 from ingest.model import Quality
 from ingest.yaml_lines import Place, Problem
 

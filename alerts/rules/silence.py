@@ -14,7 +14,7 @@ from pydantic import Field
 
 from alerts.model import Severity
 from alerts.rules.kind import MICROS, Band, Plan, RuleSettings, Target, micros
-from ingest.catalog import Duration, Model
+from ingest.config_model import Duration, Model
 from ingest.yaml_lines import Place, Problem
 
 

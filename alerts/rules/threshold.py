@@ -30,7 +30,8 @@ from alerts.rules.kind import (
     rows_needed,
 )
 from alerts.rules.quantity import QuantityField
-from ingest.catalog import Datastream, Duration, Model
+from ingest.catalog import Datastream
+from ingest.config_model import Duration, Model
 from ingest.model import Quality
 from ingest.yaml_lines import Place, Problem
 

@@ -15,7 +15,8 @@ from alerts.engine import Engine
 from alerts.memory import NEVER
 from alerts.model import Condition, Event
 from alerts.rules.book import Rule, parse_rules
-from ingest.catalog import Catalogue, Datastream, Level, Location, Source, Station, Text
+from ingest.catalog import Catalogue, Datastream, Level, Location, Source, Station
+from ingest.config_model import Text
 from ingest.model import Changes, Moment, Nature, ObservationBatch, Quality
 
 SECOND = 1_000_000

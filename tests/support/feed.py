@@ -16,8 +16,9 @@ import psycopg
 
 from alerts.model import Event, EventKind, Evidence, Severity
 from alerts.store import append_events
-from ingest.catalog import Catalogue, Datastream, Level, Location, Source, Station, Text
+from ingest.catalog import Catalogue, Datastream, Level, Location, Source, Station
 from ingest.clock import to_datetime
+from ingest.config_model import Text
 from ingest.model import Nature
 from ingest.store import connect
 from ingest.store.datastreams import register

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from alerts.headline import headline, local_time, number, span
 from alerts.model import Event, EventKind, Severity
-from ingest.catalog import Station, Text
+from ingest.catalog import Station
+from ingest.config_model import Text
 from tests.property.engine_world import city
 
 MINUTE = 60_000_000

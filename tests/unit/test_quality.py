@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ingest.catalog import Range
 from ingest.model import Quality
 from ingest.quality import GrossRanges, gross_range, worst
+from ingest.quality_settings import Range
 
 PASS, NOT_EVALUATED, SUSPECT, FAIL, MISSING = (
     Quality.PASS,

@@ -9,7 +9,8 @@ import pytest
 
 from alerts.rules.book import load_rules, parse_rules, read_rules, rules_schema
 from alerts.rules.quantity import parse_quantity
-from ingest.catalog import Catalogue, Datastream, Level, Range, Ranging, load_catalogue
+from ingest.catalog import Catalogue, Datastream, Level, Ranging, load_catalogue
+from ingest.quality_settings import Range
 from ingest.yaml_lines import ConfigError, Severity
 from tests.property.engine_world import city
 

@@ -1,0 +1,1 @@
+"""Datastreams that are computed from others: window sums, indices, margins, steps."""
