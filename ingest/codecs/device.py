@@ -21,11 +21,15 @@ LARGEST_INTEGER = 10**300  # a longer one would not fit a float64; no sensor mea
 
 
 class Measured(msgspec.Struct, frozen=True, gc=False):
-    """One value of a frame. `value` is a text for words such as "No Sensor"."""
+    """One value of a frame. `value` is a text for words such as "No Sensor".
+
+    `time`: microseconds since 1970, UTC, by the device's own clock; None when the frame does not say.
+    """
 
     channel: str
     value: float | str
     unit: str | None
+    time: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
