@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.memory import NEVER, Times
 from alerts.model import EventKind, Phase
+from ingest.memory import NEVER, Times
 
 LATER = np.iinfo(np.int64).max  # the start of a run that has no sample
 

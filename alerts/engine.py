@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.evaluation import EngineState, Evaluation, Outcome
-from alerts.memory import Rows, SeriesMemory
 from alerts.model import Condition, Event
 from alerts.rules.book import RESERVED, Rule
 from alerts.rules.kind import HOUR
 from alerts.rules.table import RuleTable
+from ingest.memory import Rows, SeriesMemory
 from ingest.model import Changes, ObservationBatch
 
 LEAST_ROWS = 8  # of memory, for the evidence that events carry

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from alerts import events
 from alerts.condition import KINDS, Signal, State, step, surviving_level
-from alerts.memory import NEVER, Rows, SeriesMemory, Windows, occurrences
 from alerts.model import Condition, Event, EventKind, Phase
 from alerts.rules.kind import MICROS
 from alerts.rules.table import Columns, RuleTable
+from ingest.memory import NEVER, Rows, SeriesMemory, Windows, occurrences
 from ingest.model import Moment, Nature
 
 Index = NDArray[np.int64]

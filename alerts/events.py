@@ -13,11 +13,11 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from alerts.condition import Limits, Signal, confirmed_level
-from alerts.memory import NEVER, Windows
 from alerts.model import Condition, Event, EventKind, Evidence, Phase, Severity
 from alerts.rules.book import RESERVED
 from alerts.rules.slope import HOUR, recent_slope
 from alerts.rules.table import RuleTable
+from ingest.memory import NEVER, Windows
 
 NAMESPACE = uuid.UUID(
     "5f0f5d3e-3f0c-5c0b-9d0a-6b1d2f3e4a57"

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from alerts.condition import Signal
-from alerts.memory import Windows
 from alerts.model import Severity
 from alerts.rules.quantity import QuantityField
 from ingest.catalog import Datastream, Station
 from ingest.config_model import Identifier, Model, Text
+from ingest.memory import Windows
 from ingest.model import Quality
 from ingest.yaml_lines import Place, Problem
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from alerts.condition import Signal
-from alerts.memory import Windows
 from alerts.rules.kind import (
     Accept,
     Band,
@@ -31,6 +30,7 @@ from alerts.rules.kind import (
 from alerts.rules.quantity import QuantityField
 from alerts.rules.slope import MOST_POINTS, recent_slope
 from ingest.config_model import Duration, Model
+from ingest.memory import Windows
 from ingest.model import Quality
 from ingest.yaml_lines import Place, Problem
 

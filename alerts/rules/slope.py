@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.memory import Windows
+from ingest.memory import Windows
 
 HOUR = 3_600e6  # microseconds
 MOST_POINTS = 16  # 120 pairs; more points add cost and next to no robustness

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.condition import Limits, Signal, State
-from alerts.memory import NEVER, Windows
 from alerts.model import Condition, Phase
 from alerts.rules.book import Rule
 from alerts.rules.kind import Band, Plan, RowKind, Target
+from ingest.memory import NEVER, Windows
 from ingest.model import Quality
 
 ANY_FLAG = frozenset({Quality.PASS, Quality.NOT_EVALUATED, Quality.SUSPECT})

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag
 
 from alerts.condition import Signal
-from alerts.memory import Windows
 from alerts.model import Severity
 from alerts.rules.kind import (
     MEMORY_BOUND,
@@ -32,6 +31,7 @@ from alerts.rules.kind import (
 from alerts.rules.quantity import QuantityField
 from ingest.catalog import Datastream
 from ingest.config_model import Duration, Model
+from ingest.memory import Windows
 from ingest.model import Quality
 from ingest.yaml_lines import Place, Problem
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from alerts.engine import Engine
-from alerts.memory import NEVER
 from alerts.model import Condition, Event
 from alerts.rules.book import Rule, parse_rules
 from ingest.catalog import Catalogue, Datastream, Level, Location, Source, Station
 from ingest.config_model import Text
+from ingest.memory import NEVER
 from ingest.model import Changes, Moment, Nature, ObservationBatch, Quality
 
 SECOND = 1_000_000
@@ -186,6 +186,8 @@ def columns(rows: Sequence[Row]) -> ObservationBatch:
         np.array([row.received for row in rows], np.int64),
         np.zeros(count, np.int32),
         np.zeros(count, np.bool_),
+        np.ones(count, np.int8),
+        np.zeros(count, np.int64),
     )
 
 

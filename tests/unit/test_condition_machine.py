@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from alerts.condition import KINDS, Limits, Signal, State, run_start, step, surviving_level
-from alerts.memory import NEVER
 from alerts.model import EventKind, Phase
+from ingest.memory import NEVER
 
 MINUTE = 60_000_000
 

@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from alerts.condition import Signal
-from alerts.memory import Windows
 from alerts.model import Event, EventKind, Phase
 from alerts.rules import threshold
 from alerts.rules.book import RESERVED, Rule
 from alerts.rules.kind import Target
+from ingest.memory import Windows
 from ingest.model import Nature
 from tests.property.engine_world import MINUTE, START, Player, Row, Tick, rules
 

@@ -3,7 +3,7 @@
 Promises that the memory of a series is a function of the *set* of its stored rows (the newest `rows` of them
 within `span` of the newest), so that memory rebuilt from the database equals memory that lived, late rows
 included. `SeriesMemory` holds the adopted state; `Windows` is a copy for some series that a batch works on.
-Pure; called by the engine.
+Pure; called by the alert engine and by streaming quality tests.
 """
 
 from __future__ import annotations
