@@ -48,7 +48,7 @@ def windows(connection: Connection, nature: str, span_us: int, limit: int = 400)
     rows = connection.execute(
         "SELECT d.key, o.time, o.value, o.quality, o.received_at FROM datastream d CROSS JOIN LATERAL ("
         " SELECT time FROM observation WHERE datastream = d.id ORDER BY time DESC LIMIT 1) n"
-        " CROSS JOIN LATERAL (SELECT time, value, quality, received_at FROM observation"
+        " CROSS JOIN LATERAL (SELECT time, value, quality, received_at FROM observation_current"
         "  WHERE datastream = d.id AND time >= n.time - %s * interval '1 microsecond'"
         "  ORDER BY time DESC LIMIT %s) o WHERE d.nature = %s ORDER BY d.key, o.time",
         (span_us, limit, nature),

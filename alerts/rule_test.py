@@ -18,7 +18,7 @@ from alerts.model import Condition, Event, EventKind, Phase
 from alerts.rules.book import Rule
 from alerts.rules.kind import MICROS, Plan, Target
 from ingest.config_model import DURATION, SECONDS_PER_UNIT
-from ingest.model import Changes, Moment, ObservationBatch, Quality
+from ingest.model import Changes, Moment, ObservationBatch, Quality, TimeSource
 
 STEP = re.compile(rf"(?:([+-]?[0-9]+(?:\.[0-9]+)?)([?!]?))?(?:@({DURATION.pattern}))?")
 FLAG = {"": Quality.PASS, "?": Quality.SUSPECT, "!": Quality.FAIL}
@@ -103,6 +103,8 @@ def _batch(given: Given, now: int) -> ObservationBatch:
         np.array([now]),
         np.zeros(1, np.int32),
         np.zeros(1, np.bool_),
+        np.array([TimeSource.DEVICE], np.int8),
+        np.zeros(1, np.int64),
     )
 
 

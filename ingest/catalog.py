@@ -15,6 +15,7 @@ from pydantic import Field, WithJsonSchema, field_validator
 
 from ingest.config_model import Duration, Identifier, Model, Text, TopicLevel
 from ingest.derive.settings import DerivedDatastream
+from ingest.device_clock import ClockPolicy
 from ingest.lint import check_routes, check_stations
 from ingest.model import Nature
 from ingest.quality_settings import QualityTests, Range
@@ -70,6 +71,7 @@ class Source(Model):
     channel: str = Field(min_length=1, max_length=64)
     unit: str | None = None  # what a reading without a unit is in; None: the datastream's own unit
     sentinels: tuple[float | str, ...] = ()  # values that the device type uses for "no value"
+    clock: ClockPolicy = ClockPolicy()
 
 
 class Datastream(Model):

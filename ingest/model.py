@@ -60,6 +60,8 @@ class RejectReason(StrEnum):
     SENTINEL = "sentinel"
     TIME_TOO_OLD = "time_too_old"
     TIME_IN_FUTURE = "time_in_future"
+    CLOCK_RESET = "clock_reset"
+    CLOCK_ZONE = "clock_zone"
     RETAINED_WITHOUT_TIME = "retained_without_time"
     NATURE_MISMATCH = "nature_mismatch"
     STORAGE_ERROR = "storage_error"
@@ -91,7 +93,9 @@ class RawMessage(msgspec.Struct, frozen=True, gc=False):
 class Reading(msgspec.Struct, frozen=True, gc=False):
     """What the gateway said of one channel. `value` is a string only for words such as `"No Sensor"`.
 
-    `time` is None where the message has none; `time_source` says whose clock a time is from.
+    `time` is None where the message has none; the reading is then from `age` microseconds before the message
+    arrived. `time_source` says whose clock a time is from. `quality` is what the device itself says of the
+    value (calibrating or faulty: FAIL), NOT_EVALUATED where it says nothing.
     """
 
     device: str
@@ -100,6 +104,8 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     unit: str | None = None
     time: int | None = None
     time_source: TimeSource = TimeSource.DEVICE
+    age: int = 0
+    quality: Quality = Quality.NOT_EVALUATED
 
 
 class Remembered(msgspec.Struct, frozen=True, gc=False):
@@ -124,7 +130,8 @@ class ObservationBatch:
 
     `datastream` int32 ids, `time` and `received_at` int64 microseconds UTC, `value` float64 in the
     datastream's unit, `quality` int8 (`Quality`), `message` int32 index of the message each came from,
-    `timeless` bool where the payload had no time and `time` is the arrival's.
+    `timeless` bool where the payload had no time and `time` is the arrival's, `time_source` int8
+    (`TimeSource`), `tests` int64: the flag of each quality test, packed by `ingest.quality`.
     """
 
     datastream: NDArray[np.int32]
@@ -134,6 +141,8 @@ class ObservationBatch:
     received_at: NDArray[np.int64]
     message: NDArray[np.int32]
     timeless: NDArray[np.bool_]
+    time_source: NDArray[np.int8]
+    tests: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.datastream)
@@ -148,6 +157,8 @@ class ObservationBatch:
             self.received_at[rows],
             self.message[rows],
             self.timeless[rows],
+            self.time_source[rows],
+            self.tests[rows],
         )
 
     @classmethod
@@ -161,6 +172,8 @@ class ObservationBatch:
             np.empty(0, np.int64),
             np.empty(0, np.int32),
             np.empty(0, np.bool_),
+            np.empty(0, np.int8),
+            np.empty(0, np.int64),
         )
 
 

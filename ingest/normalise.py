@@ -8,21 +8,22 @@ does no I/O. Duplicates and order in time are the store's business. Called by th
 
 Rejects, message by message: `no_route`, `unknown_device`, `identity_mismatch`, `too_large`, `undecodable`,
 `nature_mismatch`. Reading by reading: `unknown_channel`, `nature_mismatch`, `sentinel`, `not_a_number`,
-`unknown_unit`, `time_too_old`, `time_in_future`, `retained_without_time`.
+`unknown_unit`, `time_too_old`, `time_in_future`, `clock_reset`, `clock_zone`, `retained_without_time`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ingest.catalog import Catalogue
 from ingest.clock import MICROS_PER_SECOND
 from ingest.codecs import Decoded, NoReadings, Undecodable
 from ingest.codecs.base import quoted
+from ingest.device_clock import REASONS, Fault, Policies, Times, explain, judge
 from ingest.model import (
     Fate,
     Intake,
@@ -36,6 +37,7 @@ from ingest.model import (
     Request,
     TimeSource,
 )
+from ingest.quality import worst
 from ingest.routing import OWN, UNKNOWN_GATEWAY, Router, Way
 from ingest.series import Channel, SeriesTable
 from ingest.topics import is_marker, tick_of
@@ -74,6 +76,8 @@ class _Rows:
     conversion: list[int] = field(default_factory=list)
     value: list[float | str] = field(default_factory=list)
     time: list[int] = field(default_factory=list)  # or `_TIMELESS`
+    age: list[int] = field(default_factory=list)  # of what has no time: how long before its arrival
+    quality: list[int] = field(default_factory=list)
     time_source: list[int] = field(default_factory=list)
     message: list[int] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
@@ -86,6 +90,8 @@ class _Rows:
         self.conversion.append(channel.units[reading.unit])
         self.value.append(reading.value)
         self.time.append(_TIMELESS if reading.time is None else reading.time)
+        self.age.append(reading.age)
+        self.quality.append(reading.quality)
         self.time_source.append(TimeSource.ARRIVAL if reading.time is None else reading.time_source)
         self.message.append(number)
 
@@ -104,6 +110,7 @@ class Normaliser:
         self._limits = limits or Limits()
         streams = list(catalogue.datastreams())
         self._table = SeriesTable([(stream, at.nature) for _, at, stream in streams])
+        self._clocks = Policies.of([stream.source.clock for _, _, stream in streams])
         self._ids = np.array([_id(ids, key, at.nature is nature) for key, at, _ in streams], np.int32)
         self._router = Router(catalogue, self._table.channels)
 
@@ -224,40 +231,45 @@ class Normaliser:
             return ObservationBatch.empty()
         series = np.array(rows.series, np.intp)
         message = np.array(rows.message, np.int32)
+        received_at = np.array([message.received_at for message in messages], np.int64)[message]
+        times = self._times(series, received_at, rows, oldest)
         value, quality = self._table.evaluate(
             series, np.array(rows.conversion, np.intp), np.array(rows.value, np.float64)
         )
-        received_at = np.array([message.received_at for message in messages], np.int64)[message]
-        time = np.array(rows.time, np.int64)
-        timeless = time == _TIMELESS
+        quality = worst(worst(quality, np.array(rows.quality, np.int8)), times.quality)
         batch = ObservationBatch(
             self._ids[series],
-            np.where(timeless, received_at, time),
+            times.time,
             value,
             quality,
             received_at,
             message,
-            timeless,
+            times.timeless,
+            times.source,
+            np.zeros(len(series), np.int64),
         )
-        believed = np.isfinite(value) & (batch.time >= oldest)
-        believed &= batch.time <= received_at + self._limits.max_skew
+        believed = np.isfinite(value) & (times.fault == Fault.NONE)
         if believed.all():
             return batch
         for row in np.flatnonzero(~believed).tolist():
-            number = int(message[row])
-            fault = _column_fault(int(batch.time[row]), int(received_at[row]), oldest, float(value[row]))
-            rows.rejects.append(_reject(number, ways[number], *fault, reading=True))
+            number, fault = int(message[row]), Fault(int(times.fault[row]))
+            why = RejectReason.NOT_A_NUMBER, "not a finite number"
+            if fault is not Fault.NONE:
+                detail = explain(fault, int(times.time[row]), int(received_at[row]), oldest)
+                why = REASONS[fault], detail
+            rows.rejects.append(_reject(number, ways[number], *why, reading=True))
         rows.rejects.sort(key=lambda reject: reject.message)
         return batch.take(believed)
 
-
-def _column_fault(time: int, received_at: int, oldest: int, value: float) -> tuple[RejectReason, str]:
-    """Why a row of the columns is not believed; a value may have left the finite numbers by conversion."""
-    if time < oldest:
-        return RejectReason.TIME_TOO_OLD, f"{(oldest - time) // MICROS_PER_SECOND} s past the limit"
-    if math.isfinite(value):
-        return RejectReason.TIME_IN_FUTURE, f"{(time - received_at) // MICROS_PER_SECOND} s ahead"
-    return RejectReason.NOT_A_NUMBER, "not a finite number"
+    def _times(
+        self, series: NDArray[np.intp], received_at: NDArray[np.int64], rows: _Rows, oldest: int
+    ) -> Times:
+        """The rows' times as they are believed, arrivals in the place of those that have none."""
+        told = np.array(rows.time, np.int64)
+        timeless = told == _TIMELESS
+        time = np.where(timeless, received_at - np.array(rows.age, np.int64), told)
+        source = np.array(rows.time_source, np.int8)
+        return judge(time, source, timeless, received_at, series, self._clocks, oldest, self._limits.max_skew)
 
 
 def _reject(number: int, way: Way, reason: RejectReason, detail: str, *, reading: bool) -> Reject:

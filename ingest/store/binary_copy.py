@@ -1,8 +1,8 @@
 """Columns to and from PostgreSQL's binary formats, without a Python object per row.
 
 `encode` and `decode` speak COPY ... (FORMAT binary) for the columns datastream, time, value, quality,
-received_at, in this order; `Int4s`, `Int8s`, `Float8s` and `Times` pass a numpy column as an array
-parameter.
+received_at, time_source, tests, in this order; `Int4s`, `Int8s`, `Float8s` and `Times` pass a numpy column
+as an array parameter.
 Pure but for `register_arrays`. Called by this package only.
 Format: PostgreSQL manual, "COPY, Binary Format", and array_send() in its source.
 """
@@ -38,9 +38,21 @@ _ROW = np.dtype(
         ("quality", ">i2"),
         ("received_at_size", ">i4"),
         ("received_at", ">i8"),
+        ("time_source_size", ">i4"),
+        ("time_source", ">i2"),
+        ("tests_size", ">i4"),
+        ("tests", ">i8"),
     ]
 )
-_SIZES = {"datastream": 4, "time": 8, "value": 8, "quality": 2, "received_at": 8}
+_SIZES = {
+    "datastream": 4,
+    "time": 8,
+    "value": 8,
+    "quality": 2,
+    "received_at": 8,
+    "time_source": 2,
+    "tests": 8,
+}
 
 
 def encode(batch: ObservationBatch) -> bytes:
@@ -54,6 +66,8 @@ def encode(batch: ObservationBatch) -> bytes:
     rows["value"] = batch.value
     rows["quality"] = batch.quality
     rows["received_at"] = batch.received_at - POSTGRES_EPOCH
+    rows["time_source"] = batch.time_source
+    rows["tests"] = batch.tests
     return b"".join((_HEADER, rows.tobytes(), _TRAILER))
 
 
@@ -69,6 +83,8 @@ def decode(stream: bytes | bytearray) -> ObservationBatch:
         received_at=rows["received_at"].astype(np.int64) + POSTGRES_EPOCH,
         message=np.full(count, -1, np.int32),
         timeless=np.zeros(count, np.bool_),
+        time_source=rows["time_source"].astype(np.int8),
+        tests=rows["tests"].astype(np.int64),
     )
 
 

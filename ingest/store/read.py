@@ -104,18 +104,19 @@ class Gap:
 
 _LATEST = """
 SELECT d.key, d.nature, o.time, o.value, o.quality, o.received_at FROM datastream d
-CROSS JOIN LATERAL (SELECT time, value, quality, received_at FROM observation
+CROSS JOIN LATERAL (SELECT time, value, quality, received_at FROM observation_current
     WHERE datastream = d.id ORDER BY time DESC LIMIT 1) o ORDER BY d.key, d.nature
 """
 _OBSERVATIONS = """
-SELECT time, value, quality, received_at FROM observation
+SELECT time, value, quality, received_at FROM observation_current
 WHERE datastream = %s AND time >= %s AND time < %s ORDER BY time DESC LIMIT %s
 """
 _RECENT = """
-COPY (SELECT datastream, time, value, quality, received_at FROM unnest(%s::int4[]) AS s(id)
+COPY (SELECT datastream, time, value, quality, received_at, time_source, tests
+FROM unnest(%s::int4[]) AS s(id)
 CROSS JOIN LATERAL (SELECT time AS newest FROM observation
     WHERE datastream = s.id ORDER BY time DESC LIMIT 1) n
-CROSS JOIN LATERAL (SELECT * FROM observation
+CROSS JOIN LATERAL (SELECT * FROM observation_current
     WHERE datastream = s.id AND time >= n.newest - %s * interval '1 microsecond'
     ORDER BY time DESC LIMIT %s) o
 ORDER BY datastream, time) TO STDOUT (FORMAT binary)

@@ -104,7 +104,12 @@ def retime(observations: ObservationBatch, times: Mapping[int, int]) -> Observat
     known = by_row != _NONE
     return replace(
         observations,
-        time=np.where(known & observations.timeless, by_row, observations.time),
+        # what came some time before its message keeps that distance
+        time=np.where(
+            known & observations.timeless,
+            observations.time + by_row - observations.received_at,
+            observations.time,
+        ),
         received_at=np.where(known, by_row, observations.received_at),
     )
 

@@ -29,7 +29,10 @@ CROSS JOIN LATERAL (
     WHERE o.datastream = a.datastream AND o.time = a.time AND o.time >= %s AND o.time < %s LIMIT 1) o
 """
 _ONE_CHUNK = "SELECT set_config('timescaledb.enable_runtime_exclusion', 'off', true)"
-_COPY = "COPY observation (datastream, time, value, quality, received_at) FROM STDIN (FORMAT binary)"
+_COPY = (
+    "COPY observation (datastream, time, value, quality, received_at, time_source, tests)"
+    " FROM STDIN (FORMAT binary)"
+)
 VALUES_OF_A_KEY = 4  # kept apart; of a gateway that sends ever another one the ledger counts the rest
 _CONFLICTS = """
 WITH came AS (

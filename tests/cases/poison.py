@@ -197,12 +197,12 @@ _BAD_TIMES = {
 }
 _TIMES_OUT_OF_WINDOW = {
     "year_1": ('"0001-01-01T00:00:00Z"', RejectReason.TIME_TOO_OLD),
-    "1970": ('"1970-01-01T00:00:00Z"', RejectReason.TIME_TOO_OLD),
-    "2000": ('"2000-01-01T00:00:00Z"', RejectReason.TIME_TOO_OLD),
+    "1970": ('"1970-01-01T00:00:00Z"', RejectReason.CLOCK_RESET),
+    "2000": ('"2000-01-01T00:00:00Z"', RejectReason.CLOCK_RESET),
     "46_days": ('"2025-09-11T13:00:00Z"', RejectReason.TIME_TOO_OLD),
     "6_minutes_ahead": ('"2025-10-27T13:06:00Z"', RejectReason.TIME_IN_FUTURE),
-    "local_time_as_utc": ('"2025-10-27T20:00:00Z"', RejectReason.TIME_IN_FUTURE),
-    "2106": ('"2106-02-07T06:28:15Z"', RejectReason.TIME_IN_FUTURE),
+    "local_time_as_utc": ('"2025-10-27T20:00:00Z"', RejectReason.CLOCK_ZONE),
+    "2106": ('"2106-02-07T06:28:15Z"', RejectReason.CLOCK_RESET),
     "9999": ('"9999-12-31T23:59:59.999999Z"', RejectReason.TIME_IN_FUTURE),
 }
 _BAD_SHAPES = {

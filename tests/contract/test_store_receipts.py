@@ -1,9 +1,11 @@
 """A message without a time of its own keeps the time at which it first came, and no other message does."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from ingest.model import Intake
 from tests.support.databases import Database
 from tests.support.store import (
     NOW,
@@ -133,3 +135,19 @@ def test_message_with_and_without_times_keeps_the_times_it_brings(database: Data
     assert commit(writer, intake_of(again)).duplicate == 2
     assert stored(database.url) == [(a, NOW, 1.0), (b, NOW - 60 * SECOND, 2.0)]
     writer.close()
+
+
+def test_redelivery_keeps_how_long_before_its_message_a_reading_was(database: Database) -> None:
+    a, *_ = prepare(database.url)
+    writer = claimed(database.url)
+    commit(writer, aged(timeless(a), 60 * SECOND))
+    again = aged(timeless(a, dup=True, received_at=NOW + 5 * SECOND), 60 * SECOND)
+    assert commit(writer, again).duplicate == 1
+    assert stored(database.url) == [(a, NOW - 60 * SECOND, 1.5)]
+    writer.close()
+
+
+def aged(said: Said, age: int) -> Intake:
+    intake = intake_of(said)
+    rows = intake.observations
+    return replace(intake, observations=replace(rows, time=rows.time - age))

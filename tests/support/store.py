@@ -85,6 +85,8 @@ def intake_of(*said: Said) -> Intake:
         received_at=np.array(received, np.int64),
         message=np.array([row[0] for row in rows], np.int32),
         timeless=np.array([row[2] is None for row in rows], np.bool_),
+        time_source=np.array([4 if row[2] is None else 1 for row in rows], np.int8),
+        tests=np.zeros(len(rows), np.int64),
     )
     return Intake(
         messages=[one.message for one in said],

@@ -11,7 +11,18 @@ import pytest
 
 from ingest.catalog import Catalogue
 from ingest.codecs import Address, Codec, Decoded, codecs
-from ingest.model import Fate, Intake, Nature, Quality, RawMessage, Reading, RejectReason
+from ingest.model import (
+    Fate,
+    Intake,
+    Nature,
+    Quality,
+    RawMessage,
+    Reading,
+    RejectReason,
+    Remembered,
+    Request,
+    TimeSource,
+)
 from ingest.normalise import OWN, UNKNOWN_GATEWAY, Limits, Normaliser, is_marker, tick_of
 from tests.cases.poison import APPLICATION, CATALOGUE, DEV_EUI, IDS, NOW, TOPIC, UPLINK_TOPIC
 
@@ -63,6 +74,8 @@ def test_columns_have_the_types_that_the_store_copies() -> None:
         "received_at": np.int64,
         "message": np.int32,
         "timeless": np.bool_,
+        "time_source": np.int8,
+        "tests": np.int64,
     }
 
 
@@ -306,3 +319,80 @@ def test_time_too_large_for_a_column_is_refused(monkeypatch: pytest.MonkeyPatch)
     ]
     result = _with_codec(monkeypatch, Decoded(readings))
     assert reasons(result) == [RejectReason.TIME_IN_FUTURE, RejectReason.TIME_TOO_OLD]
+
+
+def test_reading_says_whose_clock_its_time_is_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = [
+        Reading("radar-1", "level", 1.0, None, NOW, TimeSource.SERVER),
+        Reading("radar-1", "rain", 1.0),
+    ]
+    rows = _with_codec(monkeypatch, Decoded(readings)).observations
+    assert rows.time_source.tolist()[:2] == [TimeSource.SERVER, TimeSource.ARRIVAL]
+
+
+def test_reading_of_some_time_before_its_message_is_that_much_older(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = [Reading("radar-1", "level", 1.0, age=300 * SECOND), Reading("radar-1", "rain", 1.0)]
+    rows = _with_codec(monkeypatch, Decoded(readings)).observations
+    assert rows.time.tolist()[:2] == [NOW - 300 * SECOND, NOW]
+    assert rows.timeless.tolist()[:2] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("age", "reason"), [(2**28, RejectReason.TIME_TOO_OLD), (-(2**28), RejectReason.TIME_IN_FUTURE)]
+)
+def test_age_of_years_is_not_believed(
+    age: int, reason: RejectReason, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = _with_codec(monkeypatch, Decoded([Reading("radar-1", "level", 1.0, age=age * SECOND)]))
+    assert reasons(result) == [reason]
+
+
+def test_what_the_device_says_of_its_value_is_its_least_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = [
+        Reading("radar-1", "level", 1.0, quality=Quality.FAIL),
+        Reading("radar-1", "rain", 1.0, quality=Quality.SUSPECT),
+    ]
+    rows = _with_codec(monkeypatch, Decoded(readings)).observations
+    assert rows.quality.tolist()[:2] == [Quality.FAIL, Quality.SUSPECT]
+
+
+def test_what_a_codec_asks_to_remember_is_there_for_the_next_message_of_that_gateway(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[dict[str, bytes]] = []
+    answers = iter(
+        [
+            Decoded((), remember={"birth": b"1", "node": b"2"}),
+            Decoded((), remember={"birth": b""}, requests=[Request("cmd", b"again")]),
+            Decoded(()),
+        ]
+    )
+
+    def decode(address: Address, _payload: bytes) -> Decoded:
+        seen.append(dict(address.memory))
+        return next(answers)
+
+    codec = Codec("huewatch-json", 1, decode, frozenset(), "")
+    monkeypatch.setattr("ingest.routing.codecs", lambda: {**codecs(), codec.name: codec})
+    normaliser = Normaliser(CATALOGUE, IDS, Nature.ACTUAL)
+    result = normaliser.intake([message(b"")] * 3, NOW)
+    assert seen == [{}, {"birth": b"1", "node": b"2"}, {"node": b"2"}]
+    assert [(one.codec, one.gateway, one.key, one.value) for one in result.remembered] == [
+        ("huewatch-json", "gw-1", "birth", b"1"),
+        ("huewatch-json", "gw-1", "node", b"2"),
+        ("huewatch-json", "gw-1", "birth", b""),
+    ]
+    assert [request.topic for request in result.requests] == ["cmd"]
+    again = Normaliser(CATALOGUE, IDS, Nature.ACTUAL)
+    again.recall([Remembered("huewatch-json", "gw-1", "birth", b"1")])
+    answers = iter([Decoded(())])
+    again.intake([message(b"")], NOW)
+    assert seen[-1] == {"birth": b"1"}
+
+
+def test_channel_that_the_route_ignores_may_go_unlisted() -> None:
+    route = CATALOGUE.routes[0].model_copy(update={"ignore": ("diag*",)})
+    catalogue = CATALOGUE.model_copy(update={"routes": (route, *CATALOGUE.routes[1:])})
+    assert route.codec == "huewatch-json"
+    for channel, expected in {"diag_1": [], "extra": [RejectReason.UNKNOWN_CHANNEL]}.items():
+        assert reasons(intake(message({"channel": channel, "value": 1}), catalogue=catalogue)) == expected

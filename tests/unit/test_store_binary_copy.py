@@ -19,12 +19,15 @@ rows = st.lists(
         st.floats(allow_nan=False),
         st.sampled_from([1, 2, 3, 4, 9]),
         times,
+        st.integers(0, 5),
+        st.integers(0, 2**62),
     )
 )
+Found = list[tuple[int, int, float, int, int, int, int]]
 
 
-def batch_of(found: list[tuple[int, int, float, int, int]]) -> ObservationBatch:
-    columns = list(zip(*found, strict=True)) or [()] * 5
+def batch_of(found: Found) -> ObservationBatch:
+    columns = list(zip(*found, strict=True)) or [()] * 7
     return ObservationBatch(
         datastream=np.array(columns[0], np.int32),
         time=np.array(columns[1], np.int64),
@@ -33,22 +36,25 @@ def batch_of(found: list[tuple[int, int, float, int, int]]) -> ObservationBatch:
         received_at=np.array(columns[4], np.int64),
         message=np.zeros(len(found), np.int32),
         timeless=np.zeros(len(found), np.bool_),
+        time_source=np.array(columns[5], np.int8),
+        tests=np.array(columns[6], np.int64),
     )
 
 
 @given(rows)
-def test_stream_is_what_struct_packs_field_by_field(found: list[tuple[int, int, float, int, int]]) -> None:
+def test_stream_is_what_struct_packs_field_by_field(found: Found) -> None:
     expected = HEADER
-    for datastream, time, value, quality, received in found:
-        expected += struct.pack(">hiiiq", 5, 4, datastream, 8, time - MICROS_2000)
+    for datastream, time, value, quality, received, source, tests in found:
+        expected += struct.pack(">hiiiq", 7, 4, datastream, 8, time - MICROS_2000)
         expected += struct.pack(">idihiq", 8, value, 2, quality, 8, received - MICROS_2000)
+        expected += struct.pack(">ihiq", 2, source, 8, tests)
     assert encode(batch_of(found)) == expected + b"\xff\xff"
 
 
 @given(rows)
-def test_rows_come_back_as_they_were(found: list[tuple[int, int, float, int, int]]) -> None:
+def test_rows_come_back_as_they_were(found: Found) -> None:
     sent, back = batch_of(found), decode(encode(batch_of(found)))
-    for name in ("datastream", "time", "value", "quality", "received_at"):
+    for name in ("datastream", "time", "value", "quality", "received_at", "time_source", "tests"):
         assert getattr(back, name).dtype == getattr(sent, name).dtype
         assert getattr(back, name).tolist() == getattr(sent, name).tolist()
 
