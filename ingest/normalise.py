@@ -157,6 +157,7 @@ class Normaliser:
             return Fate.EMPTY
         except Undecodable as error:
             rows.rejects.append(_reject(number, way, error.reason, error.detail, reading=False))
+            self._remember(way, error, rows)
             return Fate.UNREADABLE
         self._remember(way, decoded, rows)
         fate = Fate.EMPTY  # and so it stays when only auxiliary channels came that nobody wants
@@ -172,9 +173,9 @@ class Normaliser:
                 rows.rejects.append(_reject(number, way, *fault, reading=True))
         return fate
 
-    def _remember(self, way: Way, decoded: Decoded, rows: _Rows) -> None:
+    def _remember(self, way: Way, said: Decoded | Undecodable, rows: _Rows) -> None:
         """Keep what the codec asks for, within bounds that no gateway of the catalogue needs."""
-        for key, value in decoded.remember.items():
+        for key, value in said.remember.items():
             if not value:
                 way.memory.pop(key, None)
             elif len(value) > _MOST_REMEMBERED or (key not in way.memory and len(way.memory) >= _MOST_KEYS):
@@ -182,7 +183,7 @@ class Normaliser:
             else:
                 way.memory[key] = value
             rows.remembered.append(Remembered(way.codec.name, way.address.gateway, key, value))
-        rows.requests += decoded.requests
+        rows.requests += said.requests
 
     def _decode(self, message: RawMessage, way: Way) -> Decoded:
         if way.refusal is not None:

@@ -38,21 +38,33 @@ _FRACTION_AND_ZONE = re.compile(r"(?:\.(\d{1,9}))?(?:Z|([+-])([01]\d|2[0-3]):([0
 _TIMES_REMEMBERED = 4_096  # minutes, and zones: sensors of one city report the same ones
 
 
-class Undecodable(Exception):
-    """The message cannot be read; it goes to quarantine whole, with `reason` and a `detail` for people."""
+Memory = Mapping[str, bytes]
+NOTHING: Memory = MappingProxyType({})
 
-    def __init__(self, reason: RejectReason, detail: str) -> None:
+
+class Undecodable(Exception):
+    """The message cannot be read; it goes to quarantine whole, with `reason` and a `detail` for people.
+
+    `remember` and `requests` as in `Decoded`: a codec that lacks a birth asks for it all the same.
+    """
+
+    def __init__(
+        self,
+        reason: RejectReason,
+        detail: str,
+        *,
+        remember: Memory = NOTHING,
+        requests: Sequence[Request] = (),
+    ) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.remember = remember
+        self.requests = requests
 
 
 class NoReadings(Exception):
     """The message is of a kind known to carry no reading, e.g. a join; nothing is wrong with it."""
-
-
-Memory = Mapping[str, bytes]
-NOTHING: Memory = MappingProxyType({})
 
 
 class Address(msgspec.Struct, frozen=True):
