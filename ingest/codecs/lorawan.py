@@ -12,12 +12,15 @@ from types import MappingProxyType
 from typing import Any
 
 from ingest.codecs.base import MAX_READINGS, NoReadings, Undecodable, quoted
-from ingest.codecs.device import Device, Measured, measured
+from ingest.codecs.device import Device, Measured, measured, object_values
 from ingest.codecs.dragino import LDDS75
-from ingest.codecs.milesight import EM500_UDL
+from ingest.codecs.milesight import EM310_UDL, EM500_SWL, EM500_UDL
+from ingest.codecs.milesight_am308 import AM308
 from ingest.model import RejectReason
 
-DEVICES: Mapping[str, Device] = MappingProxyType({device.profile: device for device in (EM500_UDL, LDDS75)})
+DEVICES: Mapping[str, Device] = MappingProxyType(
+    {device.profile: device for device in (EM500_UDL, EM310_UDL, EM500_SWL, AM308, LDDS75)}
+)
 AUXILIARY = frozenset[str]().union(*(device.auxiliary for device in DEVICES.values()))
 
 
@@ -25,15 +28,18 @@ def read_object(profile: str, fields: Mapping[str, Any]) -> Sequence[Measured]:
     """Values of an object that the server decoded; an unknown profile's fields are channels as named."""
     if len(fields) > MAX_READINGS:
         raise Undecodable(RejectReason.UNDECODABLE, f"object of {len(fields)} fields")
-    device = DEVICES.get(profile)
+    values = _object_values(DEVICES.get(profile), fields)
+    if len(values) > MAX_READINGS:
+        raise Undecodable(RejectReason.UNDECODABLE, f"object of {len(values)} values")
+    return values
+
+
+def _object_values(device: Device | None, fields: Mapping[str, Any]) -> Sequence[Measured]:
     if device is None:
         return [measured(name, value, None) for name, value in fields.items()]
-    return [_field(device, name, value) for name, value in fields.items() if name not in device.other_fields]
-
-
-def _field(device: Device, name: str, value: object) -> Measured:
-    channel, unit = device.fields.get(name, (name, None))
-    return device.repair(measured(channel, value, unit))
+    if device.read_object is not None:
+        return device.read_object(fields)
+    return list(object_values(device, fields))
 
 
 def read_data(profile: str, port: int, data: bytes) -> Sequence[Measured]:
@@ -47,6 +53,8 @@ def read_data(profile: str, port: int, data: bytes) -> Sequence[Measured]:
             f"device profile {quoted(profile)} is not one of {', '.join(DEVICES)}: name it so, "
             "or give the profile a codec in the network server, so that uplinks carry `object`",
         )
+    if port in device.other_frames:
+        return device.other_frames[port](data)
     if device.ports and port not in device.ports:
         raise Undecodable(RejectReason.UNDECODABLE, f"{profile} does not send readings on port {port}")
     return device.frame(data)

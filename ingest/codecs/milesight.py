@@ -1,93 +1,96 @@
-"""Milesight EM500-UDL, ultrasonic distance: its uplink frames, little-endian `[channel][type][data]`.
+"""Milesight's level sensors: EM500-UDL and EM310-UDL (ultrasonic distance), EM500-SWL (submersible).
 
-From the vendor's byte table (README of the device, payload definition):
+Their frames' own blocks, beside those common to the vendor (`ingest.codecs.milesight_frame`):
 
-| channel, type | bytes | meaning |
-|---|---|---|
-| 01 75 | 1 | battery, % |
-| 03 82 | 2 | distance, mm |
-| 83 E9 | 2+2+1 | distance alarm: distance and its sudden change, mm, and a code; sent when water moves fast |
-| FF .. | 1, 2 or 8 | attributes sent after power-on (versions, serial number): no readings |
+| device | channel, type | bytes | meaning |
+|---|---|---|---|
+| EM500-UDL | 03 82 | 2 | distance, mm |
+| | 83 E9 | 2+2+1 | distance alarm: distance and its sudden change, and a code; sent when water moves fast |
+| | 20 CE | 4+2 | history: time, seconds since 1970, and distance, mm |
+| EM310-UDL | 03 82 | 2 | distance, mm |
+| | 04 00 | 1 | position: 0 normal, 1 tilted |
+| EM500-SWL | 03 77 | 2 | depth, cm; FFFF: collection failed, FFFD: out of range |
+| | 20 CE | 4+2 | history: time and depth, as above |
 
-Type 82 has 2 bytes here and 4 in Cayenne LPP; so an unknown pair refuses the whole frame, since a guessed
-length would frame everything behind it wrongly. History blocks (20 CE) are not read and refused as well.
+- Type 82 has 2 bytes here and 4 in Cayenne LPP.
+- Channels `distance`, `depth`, `battery`; `tilt` is 1 when the sensor hangs askew: health of the mast, and a
+  reason to doubt the distance beside it, which then is the slant one, so that the water looks too low.
+- A depth that is none is the vendor's word for it, "collection failed" or "out of range". Out of range may
+  mean that the water stands above the range.
+- A history block's reading has its own time; EM310-UDL has none.
+- The alarm's distance is read as mm: the vendor's table gives no unit, its limits are set in mm. The vendor's
+  decoder divides it by ten, in an object that has `distance_alarm`; there the distance is a word, not a
+  number, since one of the two is ten times wrong. Leave this profile without a codec in the network server.
 """
 
 from __future__ import annotations
 
-from ingest.codecs.base import Undecodable
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from ingest.codecs.device import Device, Measured
-from ingest.model import RejectReason
+from ingest.codecs.milesight_frame import ATTRIBUTES, Block, flag, frame_reader, history, number, unsigned
 
-_BATTERY = (0x01, 0x75)
-_DISTANCE = (0x03, 0x82)
-_DISTANCE_ALARM = (0x83, 0xE9)
+_DISTANCE = number("distance", "mm")
 
-_LENGTH = {
-    _BATTERY: 1,
-    _DISTANCE: 2,
-    _DISTANCE_ALARM: 5,
-    (0xFF, 0x01): 1,  # protocol version
-    (0xFF, 0x09): 2,  # hardware version
-    (0xFF, 0x0A): 2,  # firmware version
-    (0xFF, 0x0B): 1,  # power on
-    (0xFF, 0x0F): 1,  # LoRaWAN class
-    (0xFF, 0x16): 8,  # serial number
-    (0xFF, 0xFE): 1,  # reset
-    (0xFF, 0xFF): 2,  # TSL version
-}
+COLLECTION_FAILED = "collection failed"
+OUT_OF_RANGE = "out of range"
+_NO_DEPTH: Mapping[int, str] = MappingProxyType({0xFFFF: COLLECTION_FAILED, 0xFFFD: OUT_OF_RANGE})
+
+_POSITIONS: Mapping[float | str, float] = MappingProxyType({"normal": 0.0, "tilt": 1.0})
 
 
-def read_frame(frame: bytes) -> tuple[Measured, ...]:
-    """The frame's battery and distance; the first of each, since an alarm repeats the distance it is of."""
-    found: dict[str, Measured] = {}
-    at = 0
-    while at < len(frame):
-        kind = (frame[at], frame[at + 1]) if at + 1 < len(frame) else (frame[at], -1)
-        if kind not in _LENGTH:
-            raise Undecodable(RejectReason.UNDECODABLE, f"unknown channel {_name(frame, at)} at byte {at}")
-        data = frame[at + 2 : at + 2 + _LENGTH[kind]]
-        if len(data) < _LENGTH[kind]:
-            raise Undecodable(RejectReason.UNDECODABLE, f"frame ends within channel {_name(frame, at)}")
-        value = _measured(kind, data)
-        if value is not None:
-            found.setdefault(value.channel, value)
-        at += 2 + len(data)
-    return tuple(found.values())
+def _depth(data: bytes) -> tuple[Measured, ...]:
+    raw = unsigned(data)
+    return (Measured("depth", _NO_DEPTH.get(raw, float(raw)), "cm"),)
 
 
-def _measured(kind: tuple[int, int], data: bytes) -> Measured | None:
-    if kind == _BATTERY:
-        return Measured("battery", float(data[0]), "%")
-    if kind in (_DISTANCE, _DISTANCE_ALARM):
-        return Measured("distance", float(int.from_bytes(data[:2], "little")), "mm")
-    return None
+def _position(value: Measured) -> Measured:
+    """The position that an object gives as a word, as the number that it is in a frame."""
+    if value.channel != "tilt":
+        return value
+    return Measured("tilt", _POSITIONS.get(value.value, value.value), "1")
 
 
-def _name(frame: bytes, at: int) -> str:
-    return frame[at : at + 2].hex(" ").upper()
+def _depth_of_object(value: Measured) -> Measured:
+    """A depth that an object gives as the raw code, as the word that it is in a frame."""
+    if value.channel != "depth" or isinstance(value.value, str):
+        return value
+    return Measured("depth", _NO_DEPTH.get(int(value.value), value.value), value.unit)
 
 
 EM500_UDL = Device(
     profile="EM500-UDL",
-    frame=read_frame,
-    ports=frozenset(),
-    fields={"battery": ("battery", "%"), "distance": ("distance", "mm")},
-    # what the vendor's own decoders add after power-on and in an alarm
-    other_fields=frozenset(
+    frame=frame_reader(
         {
-            "ipso_version",
-            "protocol_version",
-            "hardware_version",
-            "firmware_version",
-            "tsl_version",
-            "sn",
-            "device_status",
-            "power_status",
-            "lorawan_class",
-            "reset_event",
-            "distance_mutation",
-            "distance_alarm",
+            (0x03, 0x82): Block(2, _DISTANCE),
+            (0x83, 0xE9): Block(5, lambda data: _DISTANCE(data[:2])),
+            (0x20, 0xCE): history(2, _DISTANCE),
         }
     ),
+    ports=frozenset(),
+    fields={"battery": ("battery", "%"), "distance": ("distance", "mm")},
+    other_fields=ATTRIBUTES | {"distance_mutation", "distance_alarm"},
+    history="history",
+    doubtful={"distance": "distance_alarm"},
+)
+
+EM310_UDL = Device(
+    profile="EM310-UDL",
+    frame=frame_reader({(0x03, 0x82): Block(2, _DISTANCE), (0x04, 0x00): Block(1, flag("tilt"))}),
+    ports=frozenset(),
+    fields={"battery": ("battery", "%"), "distance": ("distance", "mm"), "position": ("tilt", "1")},
+    other_fields=ATTRIBUTES,
+    repair=_position,
+    auxiliary=frozenset({"battery", "tilt"}),
+)
+
+EM500_SWL = Device(
+    profile="EM500-SWL",
+    frame=frame_reader({(0x03, 0x77): Block(2, _depth), (0x20, 0xCE): history(2, _depth)}),
+    ports=frozenset(),
+    fields={"battery": ("battery", "%"), "depth": ("depth", "cm"), "depth_error": ("depth", "cm")},
+    other_fields=ATTRIBUTES,
+    repair=_depth_of_object,
+    history="history",
 )

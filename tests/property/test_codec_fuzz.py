@@ -157,9 +157,10 @@ def test_huewatch_json_gives_back_what_was_sent(channel: str, value: float, micr
 BLOCKS = st.one_of(
     st.integers(0, 255).map(lambda level: bytes([0x01, 0x75, level])),
     st.integers(0, 65_535).map(lambda mm: b"\x03\x82" + mm.to_bytes(2, "little")),
+    st.binary(min_size=6, max_size=6).map(lambda earlier: b"\x20\xce" + earlier),
     st.binary(min_size=8, max_size=8).map(lambda serial: b"\xff\x16" + serial),
 )
-KNOWN = {(0x01, 0x75), (0x03, 0x82), (0x83, 0xE9)} | {
+KNOWN = {(0x01, 0x75), (0x03, 0x82), (0x83, 0xE9), (0x20, 0xCE)} | {
     (0xFF, kind) for kind in (0x01, 0x09, 0x0A, 0x0B, 0x0F, 0x16, 0xFE, 0xFF)
 }
 UNKNOWN_PAIRS = st.tuples(st.integers(0, 255), st.integers(0, 255)).filter(lambda pair: pair not in KNOWN)
