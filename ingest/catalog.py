@@ -11,14 +11,16 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, WithJsonSchema, field_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from ingest.config_model import Duration, Identifier, Model, Text, TopicLevel
 from ingest.derive.settings import DerivedDatastream
 from ingest.device_clock import ClockPolicy
+from ingest.installation import Installation, Installed, Ranging, Reference, history, reference
 from ingest.lint import check_routes, check_stations
 from ingest.model import Nature
 from ingest.quality_settings import QualityTests, Range
+from ingest.units import UNITS, Gas
 from ingest.yaml_lines import (
     ConfigError,
     Located,
@@ -51,18 +53,6 @@ class Level(Model):
     rank: int = Field(default=0, ge=0)
 
 
-class Ranging(Model):
-    """A sensor that measures the distance down to the water: level = zero_elevation - distance.
-
-    All in metres. At or below `blanking` the sensor is saturated: level >= zero_elevation - blanking;
-    at or above `max_range` it sees no water surface and the reading fails.
-    """
-
-    zero_elevation: float
-    blanking: float = Field(ge=0)
-    max_range: float = Field(gt=0)
-
-
 class Source(Model):
     """Where a datastream's readings come from: the identities in the topic and the channel in the payload."""
 
@@ -74,8 +64,23 @@ class Source(Model):
     clock: ClockPolicy = ClockPolicy()
 
 
+class Substance(Model):
+    """The gas that a datastream measures, in air of a stated temperature and pressure: ppb becomes ug/m3."""
+
+    name: Literal["O3", "NO", "NO2", "SO2", "CO", "NH3", "H2S"]
+    temperature: float = Field(ge=-50, le=60)  # degC, as the limit values are stated for, not as measured
+    pressure: float = Field(ge=500, le=1100)  # hPa
+
+    @property
+    def gas(self) -> Gas:
+        return Gas(self.name, self.temperature, self.pressure)
+
+
 class Datastream(Model):
-    """One observed property of one station from one sensor (OGC SensorThings `Datastream`)."""
+    """One observed property of one station (OGC SensorThings `Datastream`).
+
+    `source` and `ranging` describe its sensor; where it had several, `installations` says which when.
+    """
 
     name: Identifier  # unique within its station; the key is "<station>/<name>"
     property: Identifier  # SensorThings ObservedProperty, e.g. water_level
@@ -83,6 +88,8 @@ class Datastream(Model):
     cadence: Duration
     source: Source
     ranging: Ranging | None = None
+    installations: tuple[Installation, ...] = ()
+    substance: Substance | None = None
     gross_range: Range | None = None
     quality: QualityTests = QualityTests()
     record: float | None = None  # highest value ever measured here; the gross range must let it through
@@ -95,6 +102,31 @@ class Datastream(Model):
             return levels
         ranked = [_with_rank(level, place) for place, level in enumerate(levels, start=1)]
         return tuple(level for level in ranked if level is not None)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Datastream:
+        self.history()  # raises where an installation lacks something
+        return self
+
+    def gas(self) -> Gas | None:
+        """What its shares of air are converted by."""
+        return None if self.substance is None else self.substance.gas
+
+    def history(self) -> tuple[Installed, ...]:
+        """Its installations in order of time; at least one."""
+        return history(self.source, self.ranging, self.installations)
+
+    def current(self) -> Installed:
+        """The newest installation, one that is planned too."""
+        return self.history()[-1]
+
+    def installed(self, time: int) -> Installed | None:
+        """The installation that is valid at a time (microseconds), None where there was no sensor."""
+        return next((one for one in self.history() if one.since <= time < one.until), None)
+
+    def resets(self) -> tuple[int, ...]:
+        """When each installation after the first begins: samples on two sides of it say nothing together."""
+        return tuple(one.since for one in self.history()[1:])
 
 
 def _with_rank(level: Any, rank: int) -> Any:
@@ -114,9 +146,26 @@ class Station(Model):
     kind: Literal["river", "street", "rain", "reservoir", "barrage", "tide", "air", "water"]
     river: Text | None = None
     location: Location
+    datum: Annotated[str, Field(min_length=1, max_length=64)] | None = None  # that its levels are printed in
     nature: Nature = Nature.ACTUAL
     datastreams: tuple[Datastream, ...]
     derived: tuple[DerivedDatastream, ...] = ()
+
+    def reference(self, datastream: Datastream) -> Reference:
+        """What the levels of one of its datastreams are measured from, as its sensor stands now."""
+        if not is_height(datastream):
+            return Reference.NOT_A_LEVEL
+        if self.kind == "street":
+            return Reference.DEPTH
+        return reference(datastream.current(), self.datum)
+
+
+def is_height(datastream: Datastream) -> bool:
+    """Whether it is a height of water, which has a zero: by its sensor, or by a name such as water_level."""
+    unit = UNITS.get(datastream.unit)
+    if unit is None or unit.dimension != "length":
+        return False
+    return datastream.property.endswith("level") or datastream.ranging is not None
 
 
 class Route(Model):
@@ -151,6 +200,11 @@ class Catalogue(Model):
         for station in self.stations:
             for derived in station.derived:
                 yield f"{station.id}/{derived.name}", station, derived
+
+    def resets(self) -> dict[str, tuple[int, ...]]:
+        """When new installations begin (microseconds), by the key of each datastream that has had several."""
+        found = ((key, datastream.resets()) for key, _, datastream in self.datastreams())
+        return {key: times for key, times in found if times}
 
     def station(self, identifier: str) -> Station:
         """The station of that id; `KeyError` when there is none."""
@@ -193,15 +247,16 @@ def read_catalogue(
         problems += _unknown_sections(data, root)
         stations += _entries(data, root, "stations", Station, problems)
         routes += _entries(data, root, "routes", Route, problems)
+    if nature not in (None, Nature.ACTUAL):
+        stations = [(one.model_copy(update={"nature": nature}), place) for one, place in stations]
     problems += check_stations(stations)
     problems += check_routes(routes)
     if not stations and not problems:
         remedy = "Add a station with `huewatch station new`."
         problems.append(Problem(display_name(folder), None, "There is no station here.", remedy))
-    found = tuple(entry for entry, _ in stations)
-    if nature not in (None, Nature.ACTUAL):
-        found = tuple(station.model_copy(update={"nature": nature}) for station in found)
-    return Catalogue(stations=found, routes=tuple(entry for entry, _ in routes)), problems
+    return Catalogue(
+        stations=tuple(entry for entry, _ in stations), routes=tuple(entry for entry, _ in routes)
+    ), problems
 
 
 def _documents(folder: Path | Traversable, problems: list[Problem]) -> Iterator[tuple[dict[str, Any], Place]]:

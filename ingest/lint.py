@@ -16,11 +16,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from ingest.codecs import codecs
+from ingest.installation import BEGINNING, Identity, Installed, Reference, history
+from ingest.model import Nature
 from ingest.units import UNITS, UnknownUnit, conversion
 from ingest.yaml_lines import Located, Place, Problem, Severity, nearest
 
 if TYPE_CHECKING:  # the catalogue's loader calls this module
-    from ingest.catalog import Datastream, Ranging, Route, Station
+    from ingest.catalog import Datastream, Route, Station
+    from ingest.installation import Installation, Ranging
 
 # Huế and its river basins (domain figures: QARTOD location test), degrees
 SOUTH, NORTH, WEST, EAST = 15.9, 16.9, 107.0, 108.3
@@ -33,6 +36,7 @@ def check_stations(stations: Sequence[Located[Station]]) -> list[Problem]:
     """Problems of stations and their datastreams, alone and against each other."""
     problems = list(_duplicate_stations(stations))
     problems += _shared_sources(stations)
+    problems += _exercise_zeros(stations)
     for station, place in stations:
         problems += _check_location(station, place)
         problems += _duplicate_datastreams(station, place)
@@ -60,16 +64,53 @@ def _duplicate_datastreams(station: Station, place: Place) -> Iterator[Problem]:
 
 
 def _shared_sources(stations: Sequence[Located[Station]]) -> Iterator[Problem]:
-    first: dict[tuple[str, str, str], str] = {}
+    """A channel may feed one datastream at a time, and always a quantity of one kind."""
+    first: dict[Identity, list[tuple[Installed, str, str]]] = {}
     for station, place in stations:
         for index, datastream in enumerate(station.datastreams):
-            source, key = datastream.source, f"{station.id}/{datastream.name}"
-            identity = (source.gateway, source.device, source.channel)
-            owner = first.setdefault(identity, key)
-            if owner != key:
-                message = f"Channel {' / '.join(identity)} feeds {owner} already."
-                remedy = "Let each channel of a device feed one datastream."
-                yield place.at("datastreams", index, "source").problem(message, remedy)
+            where, key = place.at("datastreams", index), f"{station.id}/{datastream.name}"
+            kind = f"{_dimension(datastream)} of nature {station.nature.value}"
+            for installed in datastream.history():
+                others = first.setdefault(installed.identity, [])
+                for other, owner, owners_kind in others:
+                    yield from _shared(installed, key, kind, other, owner, owners_kind, where)
+                others.append((installed, key, kind))
+
+
+def _shared(
+    installed: Installed, key: str, kind: str, other: Installed, owner: str, owners_kind: str, where: Place
+) -> Iterator[Problem]:
+    name = " / ".join(installed.identity)
+    where = where.at("installations" if installed.since != BEGINNING else "source")
+    if installed.since < other.until and other.since < installed.until and owner != key:
+        remedy = "Let each channel of a device feed one datastream at a time."
+        yield where.problem(f"Channel {name} feeds {owner} already.", remedy)
+    elif kind != owners_kind:
+        message = f"Channel {name} fed {owner}, a {owners_kind}; here it would be a {kind}."
+        yield where.problem(message, "Correct the device or the channel.")
+
+
+def _dimension(datastream: Datastream) -> str:
+    unit = UNITS.get(datastream.unit)
+    dimension = unit.dimension if unit else "unknown"
+    return f"{dimension} of {datastream.substance.name}" if datastream.substance else dimension
+
+
+def _exercise_zeros(stations: Sequence[Located[Station]]) -> Iterator[Problem]:
+    """Levels of real stations that stand on zeros which nobody surveyed: one warning for all of them."""
+    found = [
+        (f"{station.id}/{datastream.name}", place.at("datastreams", index, "installations"))
+        for station, place in stations
+        for index, datastream in enumerate(station.datastreams)
+        if station.nature is Nature.ACTUAL
+        and datastream.levels
+        and station.reference(datastream) is Reference.EXERCISE
+    ]
+    if found:
+        (_, place), names = found[0], ", ".join(key for key, _ in found)
+        message = f"These zeros are surveyed for exercises alone, by nobody at the gauge: {names}."
+        remedy = "Survey each and name the surveyor in `by`, before people rely on a báo động."
+        yield place.problem(message, remedy, Severity.WARNING)
 
 
 def _check_location(station: Station, place: Place) -> Iterator[Problem]:
@@ -80,29 +121,84 @@ def _check_location(station: Station, place: Place) -> Iterator[Problem]:
 
 
 def check_datastream(datastream: Datastream, place: Place) -> Iterator[Problem]:
-    """Problems of one datastream: units, levels, ranges, what its sensor can see."""
-    yield from _check_units(datastream, place)
+    """Problems of one datastream: units, levels, ranges, its sensors and what the newest of them can see."""
+    if datastream.unit not in UNITS:
+        remedy = nearest(datastream.unit, UNITS) or _one_of(UNITS)
+        yield place.at("unit").problem(f"Unit {datastream.unit!r} is not known.", remedy)
+    else:
+        yield from _check_substance(datastream, place)
+        yield from _check_sensors(datastream, place)
     yield from _check_levels(datastream, place.at("levels"))
     yield from _check_gross_range(datastream, place.at("gross_range"))
-    if datastream.ranging is not None:
-        yield from _check_ranging(datastream, datastream.ranging, place)
+    yield from _check_dates(datastream, place)
+    ranging = datastream.current().ranging
+    if ranging is not None:
+        yield from _check_sight(datastream, ranging, place)
 
 
-def _check_units(datastream: Datastream, place: Place) -> Iterator[Problem]:
-    unit, source_unit = datastream.unit, datastream.source.unit
-    for name, where in ((unit, place.at("unit")), (source_unit, place.at("source", "unit"))):
-        if name is not None and name not in UNITS:
-            yield where.problem(f"Unit {name!r} is not known.", nearest(name, UNITS) or _one_of(UNITS))
-            return
+def _check_substance(datastream: Datastream, place: Place) -> Iterator[Problem]:
+    if datastream.substance and UNITS[datastream.unit].dimension not in ("ratio", "concentration"):
+        message = f"{datastream.unit} is neither a share of air nor a mass in it."
+        yield place.at("substance").problem(message, "Remove the substance, or write a unit such as ug/m3.")
+
+
+def _check_sensors(datastream: Datastream, place: Place) -> Iterator[Problem]:
+    """Units and ranges of each installation, each at its own line."""
+    written: list[tuple[tuple[Installation, ...], Place]] = [
+        ((entry,), place.at("installations", i)) for i, entry in enumerate(datastream.installations)
+    ]
+    for entries, where in written or [((), place)]:
+        (installed,) = history(datastream.source, datastream.ranging, entries)
+        in_source = not entries or entries[0].unit is None
+        yield from _check_unit(
+            datastream, installed, place.at("source", "unit") if in_source else where.at("unit")
+        )
+        ranging = installed.ranging
+        if ranging is not None and datastream.unit != "m":
+            yield place.at("unit").problem(
+                "A ranging sensor's level is in metres.",
+                "Write `unit: m`; the distance may be in another unit.",
+            )
+        if ranging is not None and ranging.blanking >= ranging.max_range:
+            message = f"Blanking {ranging.blanking:g} m reaches the maximum range {ranging.max_range:g} m."
+            at = where.at("blanking") if entries else place.at("ranging")
+            yield at.problem(message, "Take both from the sensor's data sheet.")
+
+
+def _check_unit(datastream: Datastream, installed: Installed, place: Place) -> Iterator[Problem]:
+    unit, gas = installed.source.unit, datastream.gas()
+    if unit is not None and unit not in UNITS:
+        yield place.problem(f"Unit {unit!r} is not known.", nearest(unit, UNITS) or _one_of(UNITS))
+        return
     try:
-        conversion(source_unit or unit, unit)
+        conversion(unit or datastream.unit, datastream.unit, gas)
     except UnknownUnit as error:
         remedy = "Give the source the unit that its readings are in."
-        yield place.at("source", "unit").problem(f"Its readings cannot be converted: {error}.", remedy)
-    if datastream.ranging is not None and unit != "m":
-        yield place.at("unit").problem(
-            "A ranging sensor's level is in metres.", "Write `unit: m`; the distance may be in another unit."
-        )
+        if "ratio" in str(error) and "concentration" in str(error):
+            remedy = "Name the gas: `substance: { name: O3, temperature: 25, pressure: 1013.25 }`."
+        yield place.problem(f"Its readings cannot be converted: {error}.", remedy)
+
+
+def _check_dates(datastream: Datastream, place: Place) -> Iterator[Problem]:
+    """Installations are written in order, each with its date, and end no later than the next begins."""
+    entries = datastream.installations
+    for index, entry in enumerate(entries):
+        where = place.at("installations", index)
+        since = BEGINNING if entry.valid_from is None else entry.valid_from
+        if index and since <= (entries[index - 1].valid_from or BEGINNING):
+            message = "This installation begins no later than the one above it."
+            if entry.valid_from is None:
+                message = "This installation has no `valid_from`; only the first may be without one."
+            yield where.at("valid_from").problem(message, "Write them in order of time, each with its date.")
+        if entry.valid_until is not None and entry.valid_until <= since:
+            message = "This installation ends before it begins."
+            yield where.at("valid_until").problem(message, "Correct one of the two times.")
+    for index, (entry, following) in enumerate(pairwise(entries)):
+        end, begin = entry.valid_until, following.valid_from
+        if end is not None and begin is not None and end > begin:
+            message = "This installation ends after the next one has begun."
+            where = place.at("installations", index, "valid_until")
+            yield where.problem(message, "Leave `valid_until` out: it ends when the next one begins.")
 
 
 def _check_levels(datastream: Datastream, place: Place) -> Iterator[Problem]:
@@ -138,17 +234,15 @@ def _landmarks(datastream: Datastream) -> Iterator[tuple[str, float]]:
         yield "The record", datastream.record
 
 
-def _check_ranging(datastream: Datastream, ranging: Ranging, place: Place) -> Iterator[Problem]:
+def _check_sight(datastream: Datastream, ranging: Ranging, place: Place) -> Iterator[Problem]:
     if ranging.blanking >= ranging.max_range:
-        message = f"Blanking {ranging.blanking:g} m reaches the maximum range {ranging.max_range:g} m."
-        yield place.at("ranging").problem(message, "Take both from the sensor's data sheet.")
         return
-    highest = ranging.zero_elevation - ranging.blanking
     for name, value in _landmarks(datastream):
-        if value >= highest:
-            message = f"The sensor saturates at {highest:g} m, below {name} ({value:g} m)."
+        if value >= ranging.highest:
+            message = f"The sensor saturates at {ranging.highest:g} m, below {name} ({value:g} m)."
             remedy = 'Mount it higher, or accept that it can only say "at least" from there on.'
-            yield place.at("ranging").problem(message, remedy, Severity.WARNING)
+            where = place.at("ranging") if datastream.ranging else place.at("installations")
+            yield where.problem(message, remedy, Severity.WARNING)
 
 
 def check_routes(routes: Sequence[Located[Route]]) -> list[Problem]:

@@ -55,6 +55,7 @@ class RejectReason(StrEnum):
     TOO_LARGE = "too_large"
     UNKNOWN_DEVICE = "unknown_device"
     UNKNOWN_CHANNEL = "unknown_channel"
+    NOT_INSTALLED = "not_installed"
     UNKNOWN_UNIT = "unknown_unit"
     NOT_A_NUMBER = "not_a_number"
     SENTINEL = "sentinel"

@@ -8,7 +8,8 @@ does no I/O. Duplicates and order in time are the store's business. Called by th
 
 Rejects, message by message: `no_route`, `unknown_device`, `identity_mismatch`, `too_large`, `undecodable`,
 `nature_mismatch`. Reading by reading: `unknown_channel`, `nature_mismatch`, `sentinel`, `not_a_number`,
-`unknown_unit`, `time_too_old`, `time_in_future`, `clock_reset`, `clock_zone`, `retained_without_time`.
+`unknown_unit`, `time_too_old`, `time_in_future`, `clock_reset`, `clock_zone`, `not_installed`,
+`retained_without_time`.
 """
 
 from __future__ import annotations
@@ -72,8 +73,8 @@ class Limits:
 class _Rows:
     """The columns of an intake as they grow, one entry per reading kept, and its rejects."""
 
-    series: list[int] = field(default_factory=list)
-    conversion: list[int] = field(default_factory=list)
+    channel: list[int] = field(default_factory=list)
+    unit: list[int] = field(default_factory=list)
     value: list[float | str] = field(default_factory=list)
     time: list[int] = field(default_factory=list)  # or `_TIMELESS`
     age: list[int] = field(default_factory=list)  # of what has no time: how long before its arrival
@@ -86,8 +87,8 @@ class _Rows:
 
     def append(self, channel: Channel, reading: Reading, number: int) -> None:
         """One reading that has no fault, of the message of that number."""
-        self.series.append(channel.series)
-        self.conversion.append(channel.units[reading.unit])
+        self.channel.append(channel.number)
+        self.unit.append(channel.units[reading.unit])
         self.value.append(reading.value)
         self.time.append(_TIMELESS if reading.time is None else reading.time)
         self.age.append(reading.age)
@@ -110,7 +111,7 @@ class Normaliser:
         self._limits = limits or Limits()
         streams = list(catalogue.datastreams())
         self._table = SeriesTable([(stream, at.nature) for _, at, stream in streams])
-        self._clocks = Policies.of([stream.source.clock for _, _, stream in streams])
+        self._clocks = Policies.of([source.clock for source in self._table.sources])
         self._ids = np.array([_id(ids, key, at.nature is nature) for key, at, _ in streams], np.int32)
         self._router = Router(catalogue, self._table.channels)
 
@@ -228,28 +229,27 @@ class Normaliser:
         self, messages: Sequence[RawMessage], ways: Sequence[Way], rows: _Rows, oldest: int
     ) -> ObservationBatch:
         """The rows as columns; those whose time or value cannot be believed become rejects."""
-        if not rows.series:
+        if not rows.channel:
             return ObservationBatch.empty()
-        series = np.array(rows.series, np.intp)
+        channel = np.array(rows.channel, np.intp)
         message = np.array(rows.message, np.int32)
         received_at = np.array([message.received_at for message in messages], np.int64)[message]
-        times = self._times(series, received_at, rows, oldest)
-        value, quality = self._table.evaluate(
-            series, np.array(rows.conversion, np.intp), np.array(rows.value, np.float64)
-        )
-        quality = worst(worst(quality, np.array(rows.quality, np.int8)), times.quality)
+        times = self._times(channel, received_at, rows, oldest)
+        unit, raw = np.array(rows.unit, np.intp), np.array(rows.value, np.float64)
+        evaluated = self._table.evaluate(channel, unit, raw, times.time)
+        quality = worst(worst(evaluated.quality, np.array(rows.quality, np.int8)), times.quality)
         batch = ObservationBatch(
-            self._ids[series],
+            self._ids[evaluated.series],
             times.time,
-            value,
+            evaluated.value,
             quality,
             received_at,
             message,
             times.timeless,
             times.source,
-            np.zeros(len(series), np.int64),
+            np.zeros(len(channel), np.int64),
         )
-        believed = np.isfinite(value) & (times.fault == Fault.NONE)
+        believed = evaluated.installed & np.isfinite(evaluated.value) & (times.fault == Fault.NONE)
         if believed.all():
             return batch
         for row in np.flatnonzero(~believed).tolist():
@@ -258,19 +258,22 @@ class Normaliser:
             if fault is not Fault.NONE:
                 detail = explain(fault, int(times.time[row]), int(received_at[row]), oldest)
                 why = REASONS[fault], detail
+            elif not evaluated.installed[row]:
+                why = RejectReason.NOT_INSTALLED, "this sensor stood nowhere at that time"
             rows.rejects.append(_reject(number, ways[number], *why, reading=True))
         rows.rejects.sort(key=lambda reject: reject.message)
         return batch.take(believed)
 
     def _times(
-        self, series: NDArray[np.intp], received_at: NDArray[np.int64], rows: _Rows, oldest: int
+        self, channel: NDArray[np.intp], received_at: NDArray[np.int64], rows: _Rows, oldest: int
     ) -> Times:
         """The rows' times as they are believed, arrivals in the place of those that have none."""
         told = np.array(rows.time, np.int64)
         timeless = told == _TIMELESS
         time = np.where(timeless, received_at - np.array(rows.age, np.int64), told)
         source = np.array(rows.time_source, np.int8)
-        return judge(time, source, timeless, received_at, series, self._clocks, oldest, self._limits.max_skew)
+        skew = self._limits.max_skew
+        return judge(time, source, timeless, received_at, channel, self._clocks, oldest, skew)
 
 
 def _reject(number: int, way: Way, reason: RejectReason, detail: str, *, reading: bool) -> Reject:

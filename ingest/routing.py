@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from fnmatch import translate
 from types import MappingProxyType
 
-from ingest.catalog import Catalogue, Datastream, Route
+from ingest.catalog import Catalogue, Route
 from ingest.codecs import Address, Codec, Decoded, NoReadings, Undecodable, codecs
 from ingest.codecs.base import Decode, quoted
+from ingest.installation import Identity
 from ingest.model import RejectReason
 from ingest.series import Channel
 from ingest.topics import TICK_TOPIC, find_route, is_identifier, is_marker, tick_at
@@ -76,23 +77,22 @@ _NO_READER = _Reader(_NO_CODEC, _decode_own, _NO_CODEC.auxiliary.__contains__)  
 
 
 class Router:
-    """The routes and devices of a catalogue; `channels` are those of its datastreams, in the same order.
+    """The routes of a catalogue, and the channels of its datastreams, those of former devices too.
 
-    An unknown codec or settings it cannot have, and a channel that feeds two datastreams, raise `ValueError`.
+    An unknown codec or settings it cannot have raise `ValueError`.
     """
 
-    def __init__(self, catalogue: Catalogue, channels: Sequence[Channel]) -> None:
-        streams = [stream for _, _, stream in catalogue.datastreams()]
+    def __init__(self, catalogue: Catalogue, channels: Mapping[Identity, Channel]) -> None:
         self._routes = catalogue.routes
         self._readers = {route.filter: _Reader.of(route) for route in catalogue.routes}
-        self._devices = _devices(streams, channels)
+        self._devices = _devices(channels)
         self._gateways_of = _gateways_of(self._devices)
         self.gateway_names = (UNKNOWN_GATEWAY, OWN, *sorted({gateway for gateway, _ in self._devices}))
         self._gateway_numbers = {name: number for number, name in enumerate(self.gateway_names)}
         self._memories: dict[tuple[str, str], dict[str, bytes]] = {}
         self._ways: dict[str, Way] = {}
         # twice the topics of a well-behaved city; beyond it somebody makes topics up
-        self._most_ways = 2 * len(streams) + 1_000
+        self._most_ways = 2 * len(channels) + 1_000
 
     @property
     def topics_remembered(self) -> int:
@@ -176,16 +176,11 @@ def _codec(route: Route) -> Codec:
         raise ValueError(f"route {route.filter}: codec {route.codec!r} is not one of {known}") from None
 
 
-def _devices(
-    streams: Sequence[Datastream], channels: Sequence[Channel]
-) -> dict[tuple[str, str], dict[str, Channel]]:
+def _devices(channels: Mapping[Identity, Channel]) -> dict[tuple[str, str], dict[str, Channel]]:
     """(gateway, device) -> the device's channels."""
     devices: dict[tuple[str, str], dict[str, Channel]] = {}
-    for stream, channel in zip(streams, channels, strict=True):
-        source = stream.source
-        named = devices.setdefault((source.gateway, source.device), {})
-        if named.setdefault(source.channel, channel) is not channel:
-            raise ValueError(f"channel {source.channel!r} of {source.device} feeds two datastreams")
+    for (gateway, device, name), channel in channels.items():
+        devices.setdefault((gateway, device), {})[name] = channel
     return devices
 
 

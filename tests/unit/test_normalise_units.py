@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.units import UNITS, UnknownUnit, conversion, conversions
+from ingest.units import MOLAR_MASS, UNITS, Gas, UnknownUnit, conversion, conversions
 
 
-def convert(value: float, source: str, target: str) -> float:
-    numerator, offset, denominator = conversion(source, target)
+def convert(value: float, source: str, target: str, gas: Gas | None = None) -> float:
+    numerator, offset, denominator = conversion(source, target, gas)
     return (value * numerator + offset) / denominator
 
 
@@ -19,6 +19,12 @@ def convert(value: float, source: str, target: str) -> float:
         (16.754, "cm", "m", 0.16754),
         (4.56, "ft", "m", 1.389888),
         (12.0, "in", "ft", 1.0),
+        (2.5, "inch", "mm", 63.5),
+        (4.0, "‰", "%", 0.4),
+        (1.0, "promille", "g/kg", 1.0),
+        (760, "mmHg", "hPa", 1013.250144354),
+        (29.92, "inHg", "hPa", 1013.2074811900272),
+        (10.0, "kn", "km/h", 18.52),
         (5.05, "m", "mm", 5050.0),
         (36, "mm/h", "m/s", 1e-5),
         (6921, "m3/s", "l/s", 6_921_000.0),
@@ -56,7 +62,17 @@ def test_unknown_unit_is_refused_in_either_place(unit: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "target"), [("m", "degC"), ("mm", "mm/h"), ("ppb", "ug/m3"), ("NTU", "FNU"), ("psu", "g/L")]
+    ("source", "target"),
+    [
+        ("m", "degC"),
+        ("mm", "mm/h"),
+        ("ppb", "ug/m3"),
+        ("NTU", "FNU"),
+        ("psu", "g/L"),
+        ("psu", "‰"),
+        ("‰", "g/L"),
+        ("mmHg", "mm"),
+    ],
 )
 def test_units_that_measure_different_things_do_not_convert(source: str, target: str) -> None:
     with pytest.raises(UnknownUnit, match="is a unit of"):
@@ -67,3 +83,36 @@ def test_units_that_measure_different_things_do_not_convert(source: str, target:
 def test_every_unit_converts_there_and_back_within_its_dimension(source: str) -> None:
     for target in conversions(source):
         assert convert(convert(17.25, source, target), target, source) == pytest.approx(17.25)
+
+
+@pytest.mark.parametrize(
+    ("name", "factor"), [("O3", 1.96), ("NO2", 1.88), ("SO2", 2.62), ("CO", 1.145)]
+)  # as printed for 25 degC and 1013.25 hPa
+def test_ppb_of_a_gas_becomes_mass_at_its_temperature_and_pressure(name: str, factor: float) -> None:
+    gas = Gas(name, 25.0, 1013.25)
+    assert convert(1.0, "ppb", "ug/m3", gas) == pytest.approx(factor, rel=2e-3)
+    assert convert(1.0, "ppm", "mg/m3", gas) == pytest.approx(factor, rel=2e-3)
+    assert convert(factor, "µg/m³", "ppb", gas) == pytest.approx(1.0, rel=2e-3)
+
+
+def test_a_mole_of_gas_fills_the_litres_of_the_tables() -> None:
+    """22.414 L at 0 degC and 24.465 L at 25 degC, both at 1013.25 hPa."""
+    for temperature, litres in ((0.0, 22.414), (25.0, 24.465)):
+        for name, mass in MOLAR_MASS.items():
+            factor = convert(1.0, "ppb", "ug/m3", Gas(name, temperature, 1013.25))
+            assert factor == pytest.approx(float(mass) / litres, rel=2e-5)
+
+
+def test_cold_and_dense_air_holds_more_of_a_gas() -> None:
+    at = {t: convert(100.0, "ppb", "ug/m3", Gas("O3", t, 1013.25)) for t in (0.0, 20.0, 25.0)}
+    assert at[0.0] > at[20.0] > at[25.0]
+    assert convert(100.0, "ppb", "ug/m3", Gas("O3", 25.0, 900.0)) < at[25.0]
+
+
+def test_a_gas_changes_no_other_conversion() -> None:
+    gas = Gas("O3", 25.0, 1013.25)
+    assert conversion("mm", "m", gas) == conversion("mm", "m")
+    assert conversion("mg/m3", "ug/m3", gas) == conversion("mg/m3", "ug/m3")
+    with pytest.raises(UnknownUnit, match="is a unit of"):
+        conversion("ppb", "degC", gas)
+    assert set(conversions("ug/m3", gas)) == set(conversions("ug/m3")) | set(conversions("ppb"))
