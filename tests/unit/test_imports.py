@@ -23,7 +23,7 @@ PURE = (
     "ingest/codecs",
     "ingest/memory.py",
     "ingest/normalise.py",
-    "ingest/quality.py",
+    "ingest/quality",
     "ingest/routing.py",
     "ingest/series.py",
     "ingest/store/classify.py",
