@@ -12,15 +12,16 @@ from types import MappingProxyType
 from typing import Any
 
 from ingest.codecs.base import MAX_READINGS, NoReadings, Undecodable, quoted
+from ingest.codecs.cayenne_lpp import CAYENNE_LPP
 from ingest.codecs.device import Device, Measured, measured, object_values
-from ingest.codecs.dragino import LDDS75
+from ingest.codecs.dragino import DDS75_LB, LDDS75
+from ingest.codecs.dragino_wqs import WQS_LB
 from ingest.codecs.milesight import EM310_UDL, EM500_SWL, EM500_UDL
 from ingest.codecs.milesight_am308 import AM308
 from ingest.model import RejectReason
 
-DEVICES: Mapping[str, Device] = MappingProxyType(
-    {device.profile: device for device in (EM500_UDL, EM310_UDL, EM500_SWL, AM308, LDDS75)}
-)
+_KNOWN = (EM500_UDL, EM310_UDL, EM500_SWL, AM308, LDDS75, DDS75_LB, WQS_LB, CAYENNE_LPP)
+DEVICES: Mapping[str, Device] = MappingProxyType({device.profile: device for device in _KNOWN})
 AUXILIARY = frozenset[str]().union(*(device.auxiliary for device in DEVICES.values()))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from base64 import b64encode
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from ingest.codecs import Address, Decoded, NoReadings, Undecodable, codecs
 from ingest.codecs.base import MAX_READINGS, MAX_WORD
 from ingest.codecs.dragino import LDDS75
+from ingest.codecs.lorawan import DEVICES, read_data, read_object
 from ingest.codecs.milesight import EM500_UDL
 from ingest.model import RejectReason
 from tests.cases.poison import APPLICATION, DEV_EUI, TOPIC, UPLINK_TOPIC
@@ -191,3 +193,32 @@ def test_dragino_frame_of_another_length_is_refused(frame: bytes) -> None:
     else:
         with pytest.raises(Undecodable):
             LDDS75.frame(frame)
+
+
+DEVICE_KEYS = st.sampled_from(sorted({name for device in DEVICES.values() for name in device.fields}))
+OTHER_KEYS = st.sampled_from(
+    ["history", "timestamp", "Additional_Distance_Data", "temperatureSensor", "gps_1"]
+)
+
+
+@settings(max_examples=500)
+@given(
+    profile=st.sampled_from(sorted(DEVICES)),
+    port=st.sampled_from([2, 3, 5, 85]),
+    frame=st.binary(max_size=60),
+    fields=st.dictionaries(DEVICE_KEYS | OTHER_KEYS, JSON, max_size=5),
+)
+def test_device_gives_only_declared_errors_for_any_frame_and_object(
+    profile: str, port: int, frame: bytes, fields: dict[str, object]
+) -> None:
+    for read in (partial(read_data, profile, port, frame), partial(read_object, profile, fields)):
+        try:
+            values = read()
+        except NoReadings:
+            continue
+        except Undecodable as error:
+            judge(error)
+            continue
+        for value in values:
+            assert isinstance(value.value, float) or 0 <= len(value.value) <= MAX_WORD
+            assert value.time is None or type(value.time) is int
