@@ -6,11 +6,12 @@ topic. `up` and `status` carry readings; join, ack, txack, log, location and int
 none.
 
 - Values: the fields of `object` when the server's device profile has a codec; otherwise the bytes of `data`,
-  read by the device type that `deviceInfo.deviceProfileName` names (EM500-UDL, LDDS75). With another profile
-  and no `object` the uplink is quarantined, and the reason names the remedy. So are bytes that only a join
-  server can decrypt (`joinServerContext`).
-- Known device types give the channels `distance`, `battery` and (LDDS75) `temperature` with their units.
-  Fields of another profile's object are channels by their own names, in the catalogue's `source.unit`.
+  read by the device type that `deviceInfo.deviceProfileName` names (`ingest.codecs.lorawan` lists them).
+  With another profile and no `object` the uplink is quarantined, and the reason names the remedy. So are
+  bytes that only a join server can decrypt (`joinServerContext`).
+- Known device types give channels of one name and unit each, whichever way they came (`distance` in mm).
+  Fields of another profile's object are channels by their own names, in the catalogue's `source.unit`; one
+  named as a health channel takes its place.
 - A field "1208 mm" is a number with its own unit; any other text, a boolean or `null` is no value and is
   quarantined by itself.
 - Health, need not be listed: `rssi`, `snr`, `gateways`, `f_cnt` of an uplink that says by `rxInfo` how it was
@@ -51,6 +52,7 @@ from ingest.codecs.lorawan import AUXILIARY, read_data, read_object
 from ingest.codecs.uplink import (
     HEALTH,
     FrameCounter,
+    FramePort,
     Health,
     Level,
     Present,
@@ -93,7 +95,7 @@ class _Uplink(msgspec.Struct, rename="camel", gc=False):
     device_info: _DeviceInfo
     time: str | None = None
     f_cnt: FrameCounter | None = None
-    f_port: int = 0
+    f_port: FramePort = 0
     data: bytes = b""  # base64, which msgspec decodes strictly
     object: dict[str, Any] | None = None
     rx_info: list[_RxInfo] = []

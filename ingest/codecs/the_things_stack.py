@@ -57,6 +57,7 @@ from ingest.codecs.lorawan import AUXILIARY, DEVICES, read_data, read_object
 from ingest.codecs.uplink import (
     HEALTH,
     FrameCounter,
+    FramePort,
     Health,
     Present,
     Reception,
@@ -144,7 +145,7 @@ class _VersionIds(msgspec.Struct, gc=False):
 
 
 class _UplinkMessage(msgspec.Struct, gc=False):
-    f_port: int = 0
+    f_port: FramePort = 0
     f_cnt: FrameCounter | None = None
     frm_payload: bytes = b""  # base64, which msgspec decodes strictly
     decoded_payload: dict[str, Any] | None = None

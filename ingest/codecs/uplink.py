@@ -39,6 +39,7 @@ HEALTH = frozenset({"rssi", "snr", "gateways", "f_cnt"})
 Health = tuple[str, float, str]  # channel, value, unit
 Level = float | str | None  # protobuf's JSON writes "NaN" and "Infinity" as texts
 FrameCounter = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+FramePort = Annotated[int, msgspec.Meta(ge=0, lt=2**8)]
 
 _AHEAD = 60 * MICROS_PER_SECOND  # more than two clocks differ that are both held by GPS or NTP
 _BEHIND = 45 * 86_400 * MICROS_PER_SECOND  # as old as a reading may be: a longer outage is not believed
