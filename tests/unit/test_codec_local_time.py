@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.clock import to_micros
-from ingest.codecs import CodecSettings, Undecodable
+from ingest.codecs import Address, CodecSettings, Undecodable
 from ingest.codecs.local_time import TimePattern, Zone, parse_format, parse_local
+from ingest.codecs.tasmota import CODEC as TASMOTA
+from ingest.codecs.teltonika import CODEC as TELTONIKA
 
 HOUR = 3_600_000_000
 HUE = 7 * HOUR
@@ -161,6 +163,23 @@ def test_text_of_another_form_is_undecodable(text: str, pattern: str) -> None:
 def test_pattern_that_would_need_a_guess_is_refused(pattern: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         settings(f'{{"zone": "Z", "format": "{pattern}"}}')
+
+
+def test_a_board_whose_clock_is_local_needs_its_zone() -> None:
+    address = Address(("tele", "cau-truoi", "SENSOR"), "cau-truoi", "cau-truoi")
+    with pytest.raises(ValueError, match="zone: Field required"):
+        TASMOTA.decoder({})
+    with pytest.raises(ValueError, match="is not an offset such as"):
+        TASMOTA.decoder({"zone": "Asia/Ho_Chi_Minh"})
+    with pytest.raises(Undecodable, match="no settings"):
+        TASMOTA.decode(address, b"{}")
+
+
+def test_a_local_time_in_a_template_needs_form_and_zone() -> None:
+    for time in ("unix", {"format": "%Y%m%d"}, {"zone": "Z"}, {"format": "%y%m%d", "zone": "Z"}):
+        with pytest.raises(ValueError, match="time"):
+            TELTONIKA.decoder({"time": time})
+    TELTONIKA.decoder({"time": {"format": "%Y%m%d%H%M%S", "zone": "+07:00"}})
 
 
 @given(
