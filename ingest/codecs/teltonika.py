@@ -1,6 +1,6 @@
 """Teltonika RUT and TRB routers: what their "Data to server" sends of the Modbus devices behind them.
 
-Topic: what the router's owner sets, e.g. `teltonika/<router>/modbus`; the route's levels say which of its
+Topic `<what the owner sets>`, e.g. `teltonika/<router>/modbus`; the route's levels say which of its
 levels are the gateway and the device. The payload is the owner's template, filled in; the vendor's default
 `{"ID":"%i", "TS":"%t","ST":"%s","VR":"%a"}` makes
 
