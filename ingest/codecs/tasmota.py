@@ -15,8 +15,8 @@ last word; `INFO1` to `INFO3`, `HASS_STATE` and `UPTIME` carry none. The payload
   which they were found, which changes when one of them dies: with `sensors: id` those that tell their `Id`
   are channels by it (`DS18B20:01131B123456.Temperature`).
 - Units: temperatures by `TempUnit`, pressures by `PressureUnit`, speeds by `SpeedUnit`, humidity in %,
-  light in lx, PM in ug/m3, CO2 and TVOC in ppm and ppb; distances in cm from ultrasonic sensors (SR04) and in mm from
-  the laser sensors (VL53L0X, VL53L1X). Any other field is in the catalogue's `source.unit`.
+  light in lx, PM in ug/m3, CO2 and TVOC in ppm and ppb; distances in cm from ultrasonic sensors (SR04) and
+  in mm from laser sensors (VL53L0X, VL53L1X). Any other field is in the catalogue's `source.unit`.
 - `ON` and `OFF` of a switch or relay are 1 and 0. `null`, which a sensor that does not answer has, and any
   other text or boolean is no value and is quarantined by itself.
 - Health (may go unlisted): `Vcc`, `UptimeSec`, `MqttCount`, `Wifi.RSSI` (per cent), `Wifi.Signal` (dBm),
