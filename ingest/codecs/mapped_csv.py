@@ -23,6 +23,7 @@ byte order mark may precede it), one row a line, fields optionally in double quo
 - `time`: `format`, `zone` and `clock` as of `mapped-json`; several columns are joined by a space. A time
   that cannot be read makes its row's values words. Without `time` the time of arrival holds.
 - Numbers: `decimal: comma` reads 12,5 and refuses 12.5; `numbers: with_units` also reads "12.5 cm".
+- `quality: { column: q, good: ["00"] }` of an entry, as of `mapped-json`.
 - `units`: how the gateway spells units. `device`, `status`: columns, as the paths of `mapped-json`; all rows
   must have one status.
 """
@@ -55,6 +56,7 @@ from ingest.codecs.mapping import (
     DecimalSign,
     Given,
     Numbers,
+    QualitySettings,
     Spellings,
     TimeSettings,
     Untimed,
@@ -65,7 +67,7 @@ from ingest.codecs.mapping import (
     same_device,
     word,
 )
-from ingest.model import Reading, RejectReason, TimeSource
+from ingest.model import Quality, Reading, RejectReason, TimeSource
 
 MAX_COLUMNS: Final = 500  # of a table: more than the fields of any logger's
 MAX_ROWS: Final = MAX_READINGS  # a row without a reading is no use
@@ -87,10 +89,15 @@ class CsvTime(TimeSettings):
     columns: tuple[Word, ...] = Field(min_length=1, max_length=4)
 
 
+class CsvQuality(QualitySettings):
+    column: Word
+
+
 class CsvReading(CodecSettings):
     channel: GivenByColumn
     value: Word
     unit: GivenByColumn | None = None
+    quality: CsvQuality | None = None
     absent: Absent = Absent.WORD
 
     @model_validator(mode="after")
@@ -128,7 +135,8 @@ class CsvSettings(CodecSettings):
         """Every column that the settings speak of."""
         for entry in self.readings:
             yield entry.value
-            yield from (given.column for given in (entry.channel, entry.unit) if given and given.column)
+            places = (entry.channel, entry.unit, entry.quality)
+            yield from (place.column for place in places if place is not None and place.column is not None)
         yield from () if self.time is None else self.time.columns
         yield from (name for name in (self.device, self.status) if name is not None)
 
@@ -223,10 +231,9 @@ class _Plan:
             value, own_unit = self.values.read(text) if text else (ABSENT_WORD, None)
             unit = self._unit(entry, row) if own_unit is None else self.settings.units.get(own_unit, own_unit)
             value = value if fault is None else word(f"({fault})")
-            yield (
-                Reading(who, _channel(entry, row), value, unit, time, source),
-                bool(text) and row.fault is None,
-            )
+            quality = _quality(entry, row)
+            reading = Reading(who, _channel(entry, row), value, unit, time, source, quality=quality)
+            yield reading, bool(text) and row.fault is None
 
     def _time(self, row: _Row) -> int | None:
         if self.settings.time is None or self.read_time is None:
@@ -260,6 +267,12 @@ def _channel(entry: CsvReading, row: _Row) -> str:
     if entry.channel.constant is not None:
         return entry.channel.constant
     return word(row.fields.get(entry.channel.column or "") or f"(line {row.line})")
+
+
+def _quality(entry: CsvReading, row: _Row) -> Quality:
+    if entry.quality is None:
+        return Quality.NOT_EVALUATED
+    return entry.quality.flag(row.fields.get(entry.quality.column, ""))
 
 
 def _device(fields: Mapping[str, str], column: str, device: str) -> str:

@@ -23,6 +23,8 @@ may use one level for both). The route's `settings` say where things stand, by t
 - `numbers`: `strict`, `in_strings` ("12.5" is a number too) or `with_units` ("12.5 cm" as well).
 - `units`: how the gateway spells units, e.g. `{ Volts: V }`; another that is not known is quarantined.
 - `device`, of the message and of an entry: a path to the device's own name, which must be the topic's.
+- `quality: { path: q, good: [192], suspect: [64] }` of an entry: what the device says of the value itself.
+  Any other word, and none, calls it bad: it is stored, flagged as failed, and counts for nothing.
 - `status`: a path to `Actual`, `Exercise` or `Test`.
 - `without_readings: { path: type, is: [heartbeat] }`: messages that are known to carry none.
 
@@ -58,6 +60,7 @@ from ingest.codecs.mapping import (
     Absent,
     Given,
     Numbers,
+    QualitySettings,
     Spellings,
     TimeSettings,
     Untimed,
@@ -68,7 +71,7 @@ from ingest.codecs.mapping import (
     same_device,
     word,
 )
-from ingest.model import Reading, RejectReason, TimeSource
+from ingest.model import Quality, Reading, RejectReason, TimeSource
 
 MAX_LOOKUPS: Final = 10 * MAX_READINGS  # items times entries: a full message of ten optional fields each
 
@@ -103,6 +106,10 @@ class JsonTime(TimeSettings):
     path: PathText
 
 
+class JsonQuality(QualitySettings):
+    path: PathText
+
+
 class JsonReading(CodecSettings):
     channel: GivenByPath
     value: PathText
@@ -110,6 +117,7 @@ class JsonReading(CodecSettings):
     each: EachText | None = None
     time: JsonTime | None = None
     device: PathText | None = None
+    quality: JsonQuality | None = None
     absent: Absent = Absent.WORD
 
     @model_validator(mode="after")
@@ -171,6 +179,7 @@ class _Entry:
     each: Path | None
     when: _When | None
     device: Path | None
+    quality: tuple[Path, QualitySettings] | None
     absent: Absent
     values: Values
     units: Spellings
@@ -184,6 +193,7 @@ class _Entry:
             None if entry.each is None else parse_path(entry.each, every=True),
             None if entry.time is None else _When.of(entry.time, settings.numbers),
             None if entry.device is None else parse_path(entry.device),
+            None if entry.quality is None else (parse_path(entry.quality.path), entry.quality),
             entry.absent,
             Values(settings.numbers),
             settings.units,
@@ -206,12 +216,20 @@ class _Entry:
         unit = self._unit(item) if own_unit is None else self.units.get(own_unit, own_unit)
         channel = self.channel if isinstance(self.channel, str) else _name(self.channel, item)
         who = device if self.device is None else _device(self.device, item, device)
-        return Reading(who, channel, value, unit, time, source), raw is not ABSENT
+        quality = self._quality(item)
+        return Reading(who, channel, value, unit, time, source, quality=quality), raw is not ABSENT
 
     def nowhere(self, device: str) -> Reading:
         """What stands for this entry when its `each` leads to no item at all."""
         where = "" if self.each is None else word(self.each.text)
         return Reading(device, self.channel if isinstance(self.channel, str) else where, ABSENT_WORD)
+
+    def _quality(self, item: Item) -> Quality:
+        if self.quality is None:
+            return Quality.NOT_EVALUATED
+        path, settings = self.quality
+        said = find(path, item)
+        return Quality.FAIL if said is ABSENT else settings.flag(said)
 
     def _unit(self, item: Item) -> str | None:
         if not isinstance(self.unit, Path):

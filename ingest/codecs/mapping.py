@@ -22,7 +22,7 @@ from pydantic import AfterValidator, Field, model_validator
 from ingest.clock import MICROS_PER_SECOND
 from ingest.codecs.base import MAX_WORD, CodecSettings, Undecodable, parse_time, quoted
 from ingest.codecs.local_time import Zone, parse_format, parse_local
-from ingest.model import RejectReason, TimeSource
+from ingest.model import Quality, RejectReason, TimeSource
 from ingest.units import UNITS
 
 ABSENT_WORD: Final = "absent"  # the value of what a route wants and a message does not have
@@ -160,6 +160,28 @@ def _unix_time(unit: str, in_strings: bool, value: object) -> int:
         return whole * _PER_UNIT[unit] + round((value - whole) * _PER_UNIT[unit])
     detail = f"time {quoted(str(value)[:MAX_WORD])} is not a number ({unit})"
     raise Undecodable(RejectReason.UNDECODABLE, detail)
+
+
+class QualitySettings(CodecSettings):
+    """Which words of a gateway call a value good or suspect; every other one, and none, calls it bad.
+
+    Good is not our pass: the value is then judged as every other.
+    """
+
+    good: tuple[bool | int | Word, ...] = Field(min_length=1)
+    suspect: tuple[bool | int | Word, ...] = ()
+
+    def flag(self, said: object) -> Quality:
+        """The device's own verdict on a value."""
+        name = verdict(said)
+        if name in map(verdict, self.good):
+            return Quality.NOT_EVALUATED
+        return Quality.SUSPECT if name in map(verdict, self.suspect) else Quality.FAIL
+
+
+def verdict(said: object) -> str:
+    """A word, a number or true and false as one text, so that 192 in JSON and "192" in CSV are the same."""
+    return str(said).lower() if isinstance(said, bool) else name_of(said)
 
 
 @dataclass(frozen=True, slots=True)

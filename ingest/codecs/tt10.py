@@ -9,8 +9,8 @@ UTF-8 text (a byte order mark may precede it), one reading a line, five fields s
 parameter, value, unit, time (yyyyMMddHHmmss), status of the instrument: `00` measuring, `01` calibrating,
 `02` faulty.
 
-- The parameter is the channel. Only a value with status 00 is a number; with 01 it becomes the word
-  "calibrating", with 02 "fault", with another "status ..": quarantined, and never taken for good.
+- The parameter is the channel. A value of status 01 or 02 is stored, flagged as failed, and counts for
+  nothing. With any other status than these three a value becomes a word, and is quarantined.
 - `-` and nothing as a unit mean the catalogue's `source.unit`. `units: { oC: degC }` says how the station
   spells others.
 - The times have no zone: the route's `zone` is required, "+07:00" for stations on Vietnamese time.
@@ -42,12 +42,11 @@ from ingest.codecs.base import (
 )
 from ingest.codecs.local_time import Zone, parse_format
 from ingest.codecs.mapping import ABSENT_WORD, DecimalSign, Numbers, Spellings, Values, word
-from ingest.model import Reading, RejectReason
+from ingest.model import Quality, Reading, RejectReason
 
 FIELDS: Final = 5
 _TIME: Final = "%Y%m%d%H%M%S"
-_GOOD: Final = "00"
-_WORDS: Final = {"01": "calibrating", "02": "fault"}
+_STATUS: Final = {"00": Quality.NOT_EVALUATED, "01": Quality.FAIL, "02": Quality.FAIL}
 _NO_UNIT: Final = ("", "-")
 
 
@@ -89,13 +88,11 @@ def _reading(settings: Tt10Settings, device: str, number: int, fields: list[str]
         moment = parse_format(time, _TIME, settings.zone)
     except Undecodable as error:
         return Reading(device, channel, word(f"({error.detail})"), said)
-    return Reading(device, channel, _value(settings, value, status), said, moment)
-
-
-def _value(settings: Tt10Settings, value: str, status: str) -> float | str:
-    if status != _GOOD:
-        return _WORDS.get(status, word(f"status {status}"))
-    return Values(Numbers.IN_STRINGS, settings.decimal).read(value)[0] if value else ABSENT_WORD
+    quality = _STATUS.get(status)
+    if quality is None:
+        return Reading(device, channel, word(f"(status {status})"), said, moment)
+    result = Values(Numbers.IN_STRINGS, settings.decimal).read(value)[0] if value else ABSENT_WORD
+    return Reading(device, channel, result, said, moment, quality=quality)
 
 
 def _configure(settings: Tt10Settings) -> Decode:
