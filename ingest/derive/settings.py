@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
 from ingest.config_model import Duration, Identifier, Model
+from ingest.derive import kinds
+from ingest.derive.kind import DeriveSettings
+
+if TYPE_CHECKING:
+    Derive = DeriveSettings
+else:
+    Derive = Annotated[reduce(or_, (kind.settings for kind in kinds().values())), Field(discriminator="kind")]
 
 
 class DerivedDatastream(Model):
@@ -11,4 +24,5 @@ class DerivedDatastream(Model):
     name: Identifier  # unique within its station, measured ones included; the key is "<station>/<name>"
     property: Identifier
     unit: str
-    cadence: Duration
+    cadence: Duration  # how often results come: of windows, the cadence of their input
+    derive: Derive
