@@ -120,7 +120,7 @@ class Evaluation:
             return
         window = self._window(int(table.series[pair]))
         try:
-            signal = table.signal(window, np.array([-np.inf]))
+            signal = table.signal(window, np.array([-np.inf]), np.array([pair]))
         except Exception as error:
             self._failed(rule, BEFORE_ROWS, error)
             return
@@ -195,7 +195,7 @@ class Evaluation:
         try:
             state = self._columns.get(rule, self._state.columns[rule]).state
             closed = state.phase[pair] == Phase.INACTIVE
-            signal = table.signal(windows, np.where(closed, table.lowest[pair], -np.inf))
+            signal = table.signal(windows, np.where(closed, table.lowest[pair], -np.inf), pair)
             known = np.flatnonzero(~np.isnan(signal.value[:, -1]))
             pair, signal = pair[known], signal.take(known)
             before = state.take(pair)
@@ -221,7 +221,7 @@ class Evaluation:
     ) -> None:
         """Tell of the rows that the machine wants told; all arguments have one entry for each row."""
         rows = np.flatnonzero(told)
-        rates = events.slopes(self._state.tables[rule], windows.take(rows))
+        rates = events.slopes(self._state.tables[rule], windows.take(rows), pair[rows])
         for row, rate in zip(rows.tolist(), rates, strict=True):
             kind, one = KINDS[told[row]], np.array([row])
             assert kind is not None

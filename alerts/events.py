@@ -166,9 +166,9 @@ def cancel(condition: Condition, last: Event, now: int, reason: str) -> tuple[Ev
     return event, ended
 
 
-def slopes(table: RuleTable, windows: Windows) -> list[float | None]:
-    """The robust slope of each window, per hour, None where there is too little to judge by."""
-    found = recent_slope(windows, table.usable(windows), SLOPE_WINDOW, SLOPE_SPAN, SLOPE_POINTS)
+def slopes(table: RuleTable, windows: Windows, pair: NDArray[np.int64]) -> list[float | None]:
+    """The robust slope of each pair's window, per hour, None where there is too little to judge by."""
+    found = recent_slope(windows, table.comparable(windows, pair), SLOPE_WINDOW, SLOPE_SPAN, SLOPE_POINTS)
     return [None if np.isnan(slope) else round(slope, 6) for slope in found.tolist()]
 
 

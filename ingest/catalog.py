@@ -16,7 +16,8 @@ from pydantic import Field, WithJsonSchema, field_validator, model_validator
 from ingest.config_model import Duration, Identifier, Model, Text, TopicLevel
 from ingest.derive.settings import DerivedDatastream
 from ingest.device_clock import ClockPolicy
-from ingest.installation import Installation, Installed, Ranging, Reference, history, reference
+from ingest.installation import Installation, Installed, Reference, history, reference
+from ingest.installation import Ranging as Ranging  # whoever makes a datastream in code takes it from here
 from ingest.lint import check_routes, check_stations
 from ingest.model import Nature
 from ingest.quality_settings import QualityTests, Range

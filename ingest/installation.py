@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema
@@ -283,7 +284,7 @@ def _changed(key: str, held: _Zeros, today: _Zeros, revision: int) -> Iterator[Z
 
 def _moves(key: str, held: _Zeros, today: _Zeros, revision: int) -> Iterator[Correction]:
     edges = sorted(held.keys() | today.keys())
-    for since, until in zip(edges, [*edges[1:], END], strict=True):
+    for since, until in pairwise([*edges, END]):
         old, new = _at(held, since), _at(today, since)
         if old is not None and new is not None and old[1] == new[1] and old[0] != new[0]:
             yield Correction(key, since, until, round(new[0] - old[0], ZERO_DECIMALS), revision)

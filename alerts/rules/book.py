@@ -17,7 +17,7 @@ import msgspec
 
 from alerts.rules import KINDS
 from alerts.rules.kind import Kind, Plan, RuleSettings, Select, Target
-from alerts.rules.lint import check_plans, check_select
+from alerts.rules.lint import check_plans, check_references, check_select
 from ingest.catalog import Catalogue
 from ingest.yaml_lines import (
     ConfigError,
@@ -75,6 +75,8 @@ def read_rules(folder: Path | Traversable, catalogue: Catalogue) -> tuple[tuple[
         rules += found
         problems += faults
     problems += _check_ids(rules)
+    for rule in rules:
+        problems += check_references(rule.kind, rule.plans, rule.place)
     return tuple(rules), problems
 
 

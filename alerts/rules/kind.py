@@ -122,6 +122,22 @@ class RowKind(Kind, Protocol):
         """
 
 
+def across_installations(kind: Kind) -> bool:
+    """Whether a kind may look at samples of two installations together, as `across_installations` of it says.
+
+    By default not: a slope between two sensors, or two zeros, is of no water.
+    """
+    return bool(getattr(kind, "across_installations", False))
+
+
+def needs_zero(kind: Kind) -> bool:
+    """Whether a kind compares heights with levels, so that a zero nobody surveyed makes it meaningless.
+
+    Of a kind that looks at values this holds unless its `needs_zero` is False.
+    """
+    return isinstance(kind, RowKind) and bool(getattr(kind, "needs_zero", True))
+
+
 class ExplicitLevel(Model):
     """A level that the rule itself names, for every target alike; its rank is its place in the list."""
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from alerts.rules.kind import MEMORY_BOUND, MICROS, ROWS_BOUND, Plan, Select, Target
+from alerts.rules.kind import MEMORY_BOUND, MICROS, ROWS_BOUND, Kind, Plan, Select, Target, needs_zero
 from ingest.catalog import Catalogue
+from ingest.installation import Reference
+from ingest.model import Nature
 from ingest.yaml_lines import Place, Problem, Severity, nearest
 
+MOST_NAMED = 5  # of the datastreams that one problem is about
 ROUNDING = 1e-9  # levels closer than this are the same number written twice
 
 
@@ -23,6 +26,32 @@ def check_select(select: Select, catalogue: Catalogue, place: Place) -> Iterator
     if select.property is not None and select.property not in properties:
         remedy = nearest(select.property, properties) or f"Write one of {', '.join(properties)}."
         yield place.at("property").problem(f"No datastream measures {select.property!r}.", remedy)
+
+
+def check_references(kind: Kind, plans: Sequence[tuple[Target, Plan]], place: Place) -> Iterator[Problem]:
+    """Levels on gauges whose zero nobody surveyed in the station's datum: they would mean nothing.
+
+    Refused for real stations; of an exercise or a test it is a warning.
+    """
+    if not needs_zero(kind):
+        return
+    for real in (True, False):
+        keys = [
+            target.key
+            for target, plan in plans
+            if plan.bands
+            and (target.station.nature is Nature.ACTUAL) is real
+            and target.station.reference(target.datastream) is Reference.UNREFERENCED
+        ]
+        if keys:
+            more = f" and {len(keys) - MOST_NAMED} more" if len(keys) > MOST_NAMED else ""
+            yield place.at("select").problem(
+                "This rule compares levels with gauges that are not referenced (chưa quy chiếu): "
+                f"{', '.join(keys[:MOST_NAMED])}{more}.",
+                "Survey each zero and say so in the catalogue (`datum` of the station and of its "
+                "installation, `surveyed: true`, `by`), or take its levels away: it then tells depth only.",
+                Severity.ERROR if real else Severity.WARNING,
+            )
 
 
 def check_plans(plans: Sequence[tuple[Target, Plan]], place: Place) -> Iterator[Problem]:

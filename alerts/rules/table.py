@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from alerts.condition import Limits, Signal, State
 from alerts.model import Condition, Phase
 from alerts.rules.book import Rule
-from alerts.rules.kind import Band, Plan, RowKind, Target
+from alerts.rules.kind import Band, Plan, RowKind, Target, across_installations
 from ingest.memory import NEVER, Windows
 from ingest.model import Quality
 
@@ -38,6 +38,8 @@ class RuleTable:
         self.lowest = self.limits.raise_at.min(axis=1, initial=np.inf)
         self.memory = max((plan.memory for plan in self.plans), default=0)
         accepted = self.kind.accepted(rule.settings) if self.kind else ANY_FLAG
+        self._resets = _resets(self.targets)
+        self._cut = self.kind is not None and not across_installations(self.kind)
         self.accepted = np.zeros(max(Quality) + 1, np.bool_)
         self.accepted[list(accepted)] = True
 
@@ -52,10 +54,20 @@ class RuleTable:
         known &= windows.time >= windows.time[:, -1:] - self.memory
         return np.asarray(known & self.accepted[windows.quality], np.bool_)
 
-    def signal(self, windows: Windows, floor: NDArray[np.float64]) -> Signal:
-        """The signal of some series; only of a rule whose kind has one. For `floor` see `RowKind.signal`."""
+    def comparable(self, windows: Windows, pair: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """The usable rows of each pair's window that the sensor measured which measured its newest row."""
+        usable = self.usable(windows)
+        if not self._resets.shape[1]:
+            return usable
+        resets, newest = self._resets[pair], windows.time[:, -1:]
+        begin = np.where(resets <= newest, resets, NEVER).max(axis=1)
+        return np.asarray(usable & (windows.time >= begin[:, None]), np.bool_)
+
+    def signal(self, windows: Windows, floor: NDArray[np.float64], pair: NDArray[np.int64]) -> Signal:
+        """The signal of some pairs; only of a rule whose kind has one. For `floor` see `RowKind.signal`."""
         assert self.kind is not None
-        return self.kind.signal(self.rule.settings, windows, self.usable(windows), floor)
+        usable = self.comparable(windows, pair) if self._cut else self.usable(windows)
+        return self.kind.signal(self.rule.settings, windows, usable, floor)
 
     def band(self, pair: int, rank: int) -> Band | None:
         """The level of that rank at a target."""
@@ -109,6 +121,15 @@ class Columns:
         self.opened_at[pair] = _stored(condition.opened_at)
         self.ordinal[pair] = condition.ordinal
         self.alert_id[pair] = condition.alert_id
+
+
+def _resets(targets: tuple[Target, ...]) -> NDArray[np.int64]:
+    """(targets, most of any): when each target's new installations begin; `NEVER` in empty places."""
+    times = [target.datastream.resets() for target in targets]
+    resets = np.full((len(times), max(map(len, times), default=0)), NEVER)
+    for target, known in enumerate(times):
+        resets[target, : len(known)] = known
+    return resets
 
 
 def _limits(plans: tuple[Plan, ...]) -> Limits:

@@ -68,6 +68,7 @@ class Settings(RuleSettings):
 class Threshold:
     name: ClassVar[str] = "threshold"
     settings: ClassVar[type[RuleSettings]] = Settings
+    across_installations: ClassVar[bool] = True  # a level is a level, whichever sensor says so
 
     def plan(self, settings: Settings, target: Target) -> Plan | None:
         bands = _bands(settings, target.datastream)

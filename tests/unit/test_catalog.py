@@ -37,9 +37,13 @@ def refused(folder: Path, text: str) -> list[str]:
     return [str(problem).rpartition("city.yaml:")[2] for problem in caught.value.problems]
 
 
-def test_the_shipped_catalogue_loads_without_error_or_warning() -> None:
+def test_the_shipped_catalogue_loads_and_warns_only_that_nobody_surveyed_its_zeros() -> None:
     catalogue, problems = read_catalogue(CONFIG / "catalog")
-    assert problems == []
+    (warning,) = problems
+    assert warning.severity is Severity.WARNING
+    assert "for exercises alone" in warning.message
+    assert "HUE-WL-KIMLONG/water_level" in warning.message
+    assert read_catalogue(CONFIG / "catalog", Nature.EXERCISE)[1] == []
     assert len(catalogue.stations) >= 19
     assert {route.codec for route in catalogue.routes} == {"huewatch-json", "chirpstack-v4"}
 
