@@ -6,15 +6,15 @@ broker are asked, nothing is stored. Mounted by `ingest.cli`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Final
 
 import typer
-from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from ingest.catalog import load_catalogue
 from ingest.cli_support import config_folder, printable, problems_reported, settings_of
@@ -139,9 +139,9 @@ def _misused(option: str, message: str, remedy: str) -> ConfigError:
 def show(explanation: Explanation, message: RawMessage, console: Console) -> None:
     """Print an explanation for people; whatever a gateway wrote is made safe to print."""
     for name, text in _heading(explanation, message):
-        console.print(f"{name:<9} {printable(text)}", soft_wrap=True)
+        console.print(f"{name:<10} {printable(text)}", soft_wrap=True)
     if explanation.outcomes:
-        console.print(_table(explanation.outcomes))
+        console.print("", *_table(explanation.outcomes), "", sep="\n", soft_wrap=True)
     for name, (reason, detail) in _refusals(explanation):
         console.print(f"{printable(name)}: {reason.value}: {printable(detail)}", soft_wrap=True)
         console.print(f"  Remedy: {REMEDIES.get(reason, ELSEWHERE)}.", soft_wrap=True)
@@ -160,23 +160,26 @@ def _heading(explanation: Explanation, message: RawMessage) -> Iterable[tuple[st
         yield "Asks", ", ".join(explanation.requests)
 
 
-def _table(outcomes: Sequence[Outcome]) -> Table:
-    table = Table("channel", "says", "becomes", "time (UTC)", "clock of", "verdict", box=SIMPLE_HEAD)
-    for outcome in outcomes:
-        said, row = outcome.reading, outcome.stored
-        value = f"{said.value:.12g}" if isinstance(said.value, float) else repr(said.value)
-        cells = [said.channel, value if said.unit is None else f"{value} {said.unit}", "", "", ""]
-        if row is not None:
-            cells[2:] = (
-                f"{row.datastream} {row.value:.12g} {row.unit}",
-                _moment(row.time),
-                row.time_source.name,
-            )
-            verdict = row.quality.name.lower()
-        else:
-            verdict = "nobody lists it" if outcome.why is None else outcome.why[0].value
-        table.add_row(*map(printable, (*cells[:4], cells[4].lower(), verdict)))
-    return table
+def _table(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """A line a reading under a heading, never cut: a key that ends in an ellipsis helps nobody."""
+    heading = ("channel", "says", "becomes", "time (UTC)", "clock", "verdict")
+    lines = [heading, *map(_cells, outcomes)]
+    widths = [max(cell_len(line[column]) for line in lines) for column in range(len(heading))]
+    for line in lines:
+        padded = (set_cell_size(cell, width) for cell, width in zip(line, widths, strict=True))
+        yield escape("  ".join(padded).rstrip())
+
+
+def _cells(outcome: Outcome) -> tuple[str, ...]:
+    said, row = outcome.reading, outcome.stored
+    value = f"{said.value:.12g}" if isinstance(said.value, float) else repr(said.value)
+    says = value if said.unit is None else f"{value} {said.unit}"
+    if row is None:
+        verdict = "nobody lists it" if outcome.why is None else outcome.why[0].value
+        return visible(said.channel), visible(says), "", "", "", verdict
+    becomes = f"{row.datastream} {row.value:.12g} {row.unit}"
+    clock, verdict = row.time_source.name.lower(), row.quality.name.lower()
+    return visible(said.channel), visible(says), becomes, _moment(row.time), clock, verdict
 
 
 def _refusals(explanation: Explanation) -> Iterable[tuple[str, Why]]:
@@ -195,6 +198,11 @@ def _summary(explanation: Explanation) -> str:
     count = len(explanation.outcomes)
     refused = sum(outcome.why is not None for outcome in explanation.outcomes)
     return f"{explanation.stored} of {count} readings would be stored, {refused} quarantined."
+
+
+def visible(text: str) -> str:
+    """Foreign text in which no control or direction sign can act; its markup is not escaped yet."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _moment(micros: int) -> str:
