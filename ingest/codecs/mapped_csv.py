@@ -34,9 +34,9 @@ import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ingest.codecs.base import (
     MAX_READINGS,
@@ -114,11 +114,18 @@ class CsvSettings(CodecSettings):
     skip_lines: tuple[Annotated[int, Field(ge=1, le=100)], ...] = ()
     columns: tuple[Word, ...] = Field((), max_length=MAX_COLUMNS)
     decimal: DecimalSign = DecimalSign.POINT
-    numbers: Literal[Numbers.IN_STRINGS, Numbers.WITH_UNITS] = Numbers.IN_STRINGS
+    numbers: Numbers = Numbers.IN_STRINGS
     time: CsvTime | None = None
     units: Spellings = Field(default_factory=dict)
     device: Word | None = None
     status: Word | None = None
+
+    @field_validator("numbers")
+    @classmethod
+    def _numbers_are_texts(cls, numbers: Numbers) -> Numbers:
+        if numbers is Numbers.STRICT:
+            raise ValueError("a table has nothing but texts: write in_strings or with_units")
+        return numbers
 
     @model_validator(mode="after")
     def _columns_are_there(self) -> Self:

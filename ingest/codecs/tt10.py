@@ -16,7 +16,7 @@ parameter, value, unit, time (yyyyMMddHHmmss), status of the instrument: `00` me
 - The times have no zone: the route's `zone` is required, "+07:00" for stations on Vietnamese time.
 - `decimal: comma` reads 7,12 and refuses 7.12.
 - A line that is cut short, has more fields or an unreadable time becomes a word under its parameter, and
-  costs no other. Blank lines, CRLF and blanks at the end of a line are passed over. A parameter that comes
+  costs no other; a file without a single whole line is unreadable. Blank lines, CRLF and blanks at the end of a line are passed over. A parameter that comes
   twice is read twice; the store keeps the first and shows the conflict.
 
 Source: the Thông tư names what a record must hold; the form of the file is from memory of its practice.
@@ -61,14 +61,13 @@ def _decode(settings: Tt10Settings, address: Address, payload: bytes) -> Decoded
         text = payload.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Undecodable(RejectReason.UNDECODABLE, f"not UTF-8 at byte {error.start}") from None
-    readings: list[Reading] = []
-    for number, line in _lines(text):
-        if len(readings) == MAX_READINGS:
-            raise Undecodable(RejectReason.UNDECODABLE, f"more than {MAX_READINGS} lines")
-        readings.append(_reading(settings, address.device, number, line.split("\t")))
-    if not readings:
-        raise Undecodable(RejectReason.UNDECODABLE, "the file has no line")
-    return Decoded(readings)
+    lines = [(number, line.split("\t")) for number, line in _lines(text)]
+    if not any(len(fields) == FIELDS for _, fields in lines):
+        detail = f"no line of {len(lines)} has {FIELDS} fields between tabs"
+        raise Undecodable(RejectReason.UNDECODABLE, detail)
+    if len(lines) > MAX_READINGS:
+        raise Undecodable(RejectReason.UNDECODABLE, f"{len(lines)} lines, over {MAX_READINGS}")
+    return Decoded([_reading(settings, address.device, number, fields) for number, fields in lines])
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
