@@ -16,8 +16,9 @@ parameter, value, unit, time (yyyyMMddHHmmss), status of the instrument: `00` me
 - The times have no zone: the route's `zone` is required, "+07:00" for stations on Vietnamese time.
 - `decimal: comma` reads 7,12 and refuses 7.12.
 - A line that is cut short, has more fields or an unreadable time becomes a word under its parameter, and
-  costs no other; a file without a single whole line is unreadable. Blank lines, CRLF and blanks at the end of a line are passed over. A parameter that comes
-  twice is read twice; the store keeps the first and shows the conflict.
+  costs no other; a file without a single whole line is unreadable. Blank lines, CRLF and blanks at the end of
+  a line are passed over. A parameter that comes twice is read twice; the store keeps the first and shows the
+  conflict.
 
 Source: the Thông tư names what a record must hold; the form of the file is from memory of its practice.
 """
