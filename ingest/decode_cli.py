@@ -37,7 +37,7 @@ REMEDIES: Final[Mapping[RejectReason, str]] = MappingProxyType(
         RejectReason.UNKNOWN_DEVICE: "add the station to the catalogue: huewatch station new",
         RejectReason.UNKNOWN_CHANNEL: "add a datastream for the channel, or name it in the route's `ignore`",
         RejectReason.NOT_INSTALLED: "correct `valid_from` of the sensor's installation",
-        RejectReason.UNKNOWN_UNIT: "correct the unit, or spell it out in the route's `units` (mapped formats)",
+        RejectReason.UNKNOWN_UNIT: "correct the unit, or spell it out under `units` in the route's settings",
         RejectReason.NOT_A_NUMBER: "correct the gateway or the route; add a word for no value to `sentinels`",
         RejectReason.SENTINEL: "none here: the device says that it has no value; look at the sensor",
         RejectReason.TIME_TOO_OLD: "look at the gateway's clock; for an old capture give --received-at",
