@@ -1,4 +1,4 @@
-"""A new station as YAML, and a folder of one's own to keep it in: what `station new` and `config init` do.
+"""New stations as YAML, and a folder of one's own for them: what `station new`, `adopt` and `config init` do.
 
 Promises that what it wrote loads, or that it wrote nothing. One file for each new station, so that a file
 that people edit is never rewritten. Called by the command line.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -15,12 +16,14 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from ingest.catalog import Catalogue, Level, read_catalogue
+from ingest.catalog import Catalogue, Level, Ranging, read_catalogue
 from ingest.config_model import Identifier
 from ingest.model import Nature
 from ingest.yaml_lines import ConfigError, Problem, Severity, display_name
 
 SHIPPED = "huewatch_config"  # the package that carries config/
+WORD = re.compile(r"[A-Za-z][A-Za-z0-9_/]*")
+NO_WORDS = ("true", "false", "null")  # to YAML 1.2
 CONFIG_SUFFIXES = (".yaml", ".json", ".md")
 
 
@@ -78,8 +81,33 @@ SENSORS = {
 
 
 @dataclass(frozen=True, slots=True)
+class NewDatastream:
+    """The answers that make a datastream; lengths in metres.
+
+    `unit` is the datastream's, `source_unit` that of a reading which says none, `title` its sensor's.
+    """
+
+    name: str
+    property: str
+    unit: str
+    cadence: str
+    gateway: str
+    device: str
+    channel: str
+    source_unit: str
+    title: str = ""
+    sentinels: tuple[str, ...] = ()
+    ranging: Ranging | None = None
+    plausible: tuple[float, float] | None = None
+    levels: tuple[Level, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class NewStation:
-    """The answers that make a station with one datastream. Lengths in metres, coordinates in degrees."""
+    """The answers that make a station. Coordinates in degrees.
+
+    `datum`: in which its levels are given and its zeros are surveyed, by `surveyed_by`; None: they are not.
+    """
 
     id: str
     name_vi: str
@@ -87,63 +115,120 @@ class NewStation:
     kind: str
     lat: float
     lon: float
-    sensor: str
-    gateway: str
-    device: str
-    cadence: str
-    zero_elevation: float | None
-    levels: tuple[Level, ...]
     nature: Nature
+    datastreams: tuple[NewDatastream, ...]
+    datum: str | None = None
+    surveyed_by: str | None = None
+
+
+def usual_datastream(
+    kind: str,
+    sensor: str,
+    gateway: str,
+    device: str,
+    cadence: str,
+    zero_elevation: float | None,
+    levels: tuple[Level, ...],
+) -> NewDatastream:
+    """What a station of that kind measures by a sensor of that type."""
+    quantity, known = QUANTITIES[kind], SENSORS[sensor]
+    ranging = None
+    if zero_elevation is not None and known.blanking is not None and known.max_range is not None:
+        ranging = Ranging(zero_elevation=zero_elevation, blanking=known.blanking, max_range=known.max_range)
+    return NewDatastream(
+        name=quantity.property,
+        property=quantity.property,
+        unit=quantity.unit,
+        cadence=cadence,
+        gateway=gateway,
+        device=device,
+        channel=known.channel or quantity.property,
+        source_unit=known.unit or quantity.unit,
+        title=known.title,
+        sentinels=known.sentinels,
+        ranging=ranging,
+        plausible=quantity.plausible,
+        levels=levels,
+    )
 
 
 def station_yaml(station: NewStation) -> str:
     """The text of a catalogue file with this station alone."""
-    quantity, sensor = QUANTITIES[station.kind], SENSORS[station.sensor]
-    text, lines = json.dumps, []
-    lines += [
+    lines = [
         "# yaml-language-server: $schema=../catalog.schema.json",
         "stations:",
-        f"  - id: {text(station.id)}",
-        f"    name: {{ vi: {_quoted(station.name_vi)}, en: {_quoted(station.name_en)} }}",
+        f"  - id: {json.dumps(station.id)}",
+        f"    name: {{ vi: {quoted(station.name_vi)}, en: {quoted(station.name_en)} }}",
         f"    kind: {station.kind}",
         f"    location: {{ lat: {station.lat}, lon: {station.lon}, quality: approximate }}",
         f"    nature: {station.nature.value}",
-        "    datastreams:",
-        f"      - name: {quantity.property}",
-        f"        property: {quantity.property}",
-        f"        unit: {quantity.unit}",
-        f"        cadence: {_quoted(station.cadence)}",
-        f"        source: # {sensor.title}",
-        f"          gateway: {text(station.gateway)}",
-        f"          device: {text(station.device)}",
-        f"          channel: {sensor.channel or quantity.property}",
-        f"          unit: {sensor.unit or quantity.unit}",
     ]
-    if sensor.sentinels:
-        lines.append(f"          sentinels: {text(sensor.sentinels)}")
-    if station.zero_elevation is not None:
+    if station.datum is not None:
+        lines.append(f"    datum: {quoted(station.datum)}")
+    lines.append("    datastreams:")
+    for datastream in station.datastreams:
+        has_zero = datastream.property.endswith("level")
+        lines += datastream_yaml(datastream, station.datum if has_zero else None, station.surveyed_by)
+    return "\n".join(lines) + "\n"
+
+
+def datastream_yaml(
+    datastream: NewDatastream, datum: str | None = None, surveyed_by: str | None = None
+) -> list[str]:
+    """The lines of one entry of a station's `datastreams`."""
+    text, title = json.dumps, f" # {datastream.title}" if datastream.title else ""
+    lines = [
+        f"      - name: {datastream.name}",
+        f"        property: {datastream.property}",
+        f"        unit: {_word(datastream.unit)}",
+        f"        cadence: {quoted(datastream.cadence)}",
+        f"        source:{title}",
+        f"          gateway: {text(datastream.gateway)}",
+        f"          device: {text(datastream.device)}",
+        f"          channel: {_word(datastream.channel)}",
+        f"          unit: {_word(datastream.source_unit)}",
+    ]
+    if datastream.sentinels:
+        lines.append(f"          sentinels: {text(datastream.sentinels)}")
+    if datastream.ranging is not None:
+        lines += _ranging_yaml(datastream.ranging)
+    if datum is not None and surveyed_by is not None:
         lines += [
-            "        ranging: # level = zero_elevation - distance; blanking and range as on the data sheet",
-            f"          zero_elevation: {station.zero_elevation}",
-            f"          blanking: {sensor.blanking}",
-            f"          max_range: {sensor.max_range}",
+            "        installations:",
+            f"          - {{ datum: {quoted(datum)}, surveyed: true, by: {quoted(surveyed_by)} }}",
         ]
-    if station.levels and quantity.plausible is not None:
-        below, above = quantity.plausible
-        lowest, highest = station.levels[0].value - below, station.levels[-1].value + above
+    if datastream.levels and datastream.plausible is not None:
+        below, above = datastream.plausible
+        lowest, highest = datastream.levels[0].value - below, datastream.levels[-1].value + above
         lines += [
             "        gross_range: # a reading outside it fails: neither raises nor ends an alert",
             f"          fail: [{round(lowest, 3)}, {round(highest, 3)}]",
         ]
-    if station.levels:
+    if datastream.levels:
         lines.append("        levels: # from the lowest to the highest")
         lines += [
-            f"          - {{ name: {_quoted(one.name)}, value: {one.value} }}" for one in station.levels
+            f"          - {{ name: {quoted(one.name)}, value: {one.value} }}" for one in datastream.levels
         ]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
-def _quoted(text: str) -> str:
+def _ranging_yaml(ranging: Ranging) -> list[str]:
+    sign = "+" if ranging.measures == "depth" else "-"
+    lines = [
+        f"        ranging: # level = zero_elevation {sign} {ranging.measures}; the rest as on the data sheet",
+        f"          zero_elevation: {ranging.zero_elevation}",
+        f"          blanking: {ranging.blanking}",
+        f"          max_range: {ranging.max_range}",
+    ]
+    return [*lines, "          measures: depth"] if ranging.measures == "depth" else lines
+
+
+def _word(text: str) -> str:
+    """A word as it is where YAML reads it as one, quoted otherwise."""
+    return text if WORD.fullmatch(text) and text.lower() not in NO_WORDS else quoted(text)
+
+
+def quoted(text: str) -> str:
     """A text as a double-quoted YAML scalar; JSON's escapes are YAML's too."""
     return json.dumps(text, ensure_ascii=False)
 
