@@ -60,11 +60,11 @@ def ends_of(time: Times, period: int, phase: int) -> Times:
     return time + (phase - time) % period
 
 
-def newest_input(at: Times, *inputs: Series) -> Times:
-    """The newest row's time at or before each output; the output's own where there is none."""
+def newest_input(at: Times, lookback: int, *inputs: Series) -> Times:
+    """The newest row's time at most `lookback` before each output; the output's own where there is none."""
     newest = np.full(len(at), NEVER)
     for series in inputs:
         if len(series):
             index = np.searchsorted(series.time, at, "right") - 1
             newest = np.maximum(newest, np.where(index >= 0, series.time[index], NEVER))
-    return np.where(newest == NEVER, at, newest)
+    return np.where(newest < at - lookback, at, newest)

@@ -72,7 +72,7 @@ class RainDay:
         windows = Windows.of(intervals, end - DAY, at, closing=at == end)
         ranks = windows.rank()
         total = np.where(ranks > 0, windows.total(fell), np.nan)
-        until = newest_input(at, series)
+        until = newest_input(at, self.lookback, series)
         if windows.tail.any():
             closing = windows.tail > 0
             until[closing] = intervals.end[windows.tail_at[closing]]

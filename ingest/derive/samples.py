@@ -64,15 +64,10 @@ class Sampler:
     @classmethod
     def of(cls, settings: SampleSettings, station: Station) -> Sampler:
         window, cadence = micros(settings.window), source(settings.of, station).cadence
-        rows = rows_for(window + micros(cadence), cadence)
-        return cls(window, micros(cadence), settings.accept, rows)
-
-    @property
-    def lookback(self) -> int:
-        return self.window + self.cadence
+        return cls(window, micros(cadence), settings.accept, rows_for(window, cadence))
 
     def take(self, at: Times, series: Series) -> Samples:
-        series = series.between(int(at[0]) - self.lookback, int(at[-1]))
+        series = series.between(int(at[0]) - self.window, int(at[-1]))
         ranks = series.ranks(self.accept)
         windows = Windows.of(Intervals.before_each(series, ranks, self.cadence), at - self.window, at)
         counting = ranks > 0

@@ -73,7 +73,7 @@ class VnAqiDaily:
             used = hours.rank if analyser.pollutant == "o3" else hours.rank[:, EARLIER:]
             ranks = np.maximum(ranks, worst(used, ~np.isnan(value)[:, None]))
             there += (~np.isnan(hours.mean[:, EARLIER:])).mean(axis=1)
-        until = newest_input(at, *inputs)
+        until = newest_input(at, self.lookback, *inputs)
         return Computed.of(at, index(sub_indices), ranks, there / len(self.inputs), until)
 
     def since(self, at: Times) -> Times:

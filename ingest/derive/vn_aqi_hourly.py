@@ -63,7 +63,7 @@ class VnAqiHourly:
             sub_indices[analyser.pollutant], rank = _of_one(analyser.pollutant, hours)
             ranks = np.maximum(ranks, rank)
         known = sum(~np.isnan(values) for values in sub_indices.values())
-        until = newest_input(at, *inputs)
+        until = newest_input(at, self.lookback, *inputs)
         return Computed.of(at, index(sub_indices), ranks, np.asarray(known / len(self.inputs)), until)
 
     def since(self, at: Times) -> Times:

@@ -32,7 +32,7 @@ class WindowMax:
 
     @property
     def lookback(self) -> int:
-        return self.sampler.lookback
+        return self.sampler.window
 
     def span(self, change: Change) -> tuple[int, int]:
         return span_at_inputs(change, self.lookback)
