@@ -93,7 +93,7 @@ def set_flag(packed: Packed, test: Test, flags: Flags) -> Packed:
 
 def failed(packed: Packed, tests: int = _EACH) -> NDArray[np.bool_]:
     """Whether one of the tests (a `mask`) says FAIL, the only flag that has the third bit."""
-    return (packed & (tests << 2)) != 0
+    return np.asarray((packed & (tests << 2)) != 0, np.bool_)
 
 
 def roll_up(packed: Packed) -> Flags:

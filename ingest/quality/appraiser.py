@@ -1,0 +1,321 @@
+"""The quality of rows as they come: what each is worth, and which earlier rows a later one has decided.
+
+Promises: however a stream is cut into batches, the final flags are the same, and an appraiser rebuilt from
+stored rows goes on as the one that lived. `evaluate` is pure: nothing changes until `adopt`, which is called
+after COMMIT only. All of `Appraisal.revisions` must be stored. What a row is judged by: see `judge`.
+Series without tests cost a look-up and their gross range. Called by the writer, from one thread at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.model import Quality
+from ingest.quality import qartod
+from ingest.quality.flags import RANK, Flags, Test, pack, roll_up, set_flag, unpack
+from ingest.quality.judge import Judge, Judged
+from ingest.quality.limits import Limits, needs_rows
+from ingest.quality.lookback import Step
+from ingest.quality.qartod import GrossRanges
+from ingest.quality.resets import Resets
+from ingest.quality.rings import Rings
+from ingest.quality.steps import number_steps
+
+if TYPE_CHECKING:  # the catalogue's lint calls this package
+    from ingest.catalog import Datastream
+
+LOCAL_TIME = 7 * 3_600_000_000  # UTC+07:00, without summer time: whose months a climatology means
+LEVEL_DECIMALS = 9  # as levels are rounded when they are worked out of distances
+
+Index = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+class Columns(Protocol):
+    """Rows in order of arrival, as `ObservationBatch` has them; `quality` is what is known so far of each."""
+
+    @property
+    def datastream(self) -> NDArray[np.int32]: ...
+    @property
+    def time(self) -> NDArray[np.int64]: ...
+    @property
+    def value(self) -> NDArray[np.float64]: ...
+    @property
+    def quality(self) -> NDArray[np.int8]: ...
+
+
+class StoredColumns(Columns, Protocol):
+    """Rows as they are stored, with their packed flags after all revisions."""
+
+    @property
+    def tests(self) -> NDArray[np.int64]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """Rows that were stored before and are now decided; `worse` where the quality is worse than it was."""
+
+    datastream: NDArray[np.int32]
+    time: NDArray[np.int64]
+    quality: Flags
+    tests: NDArray[np.int64]
+    worse: Mask
+
+    def __len__(self) -> int:
+        return len(self.datastream)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What `rebuild` must be given: of these datastreams the newest `rows` within `span` microseconds."""
+
+    datastreams: tuple[int, ...]
+    rows: int
+    span: int
+
+
+@dataclass(frozen=True, slots=True)
+class Appraisal:
+    """What a batch came to: quality and packed flags of its rows, revisions, and what `adopt` takes over."""
+
+    quality: Flags
+    tests: NDArray[np.int64]
+    revisions: Revisions
+    quiet: tuple[Step, Judged] | None  # series that took one step, judged against the adopted memory
+    series: Index  # those that took several, with their memory after them
+    rings: Rings | None
+
+    @property
+    def consistent_failures(self) -> Mask:
+        """Rows that fail range or rate as the third in a row, in agreement with each other: "verify now"."""
+        return np.asarray(unpack(self.tests, Test.VERIFY) == Quality.SUSPECT, np.bool_)
+
+
+class Appraiser:
+    """Judges the rows of the datastreams given (their database ids, keys and settings)."""
+
+    def __init__(
+        self,
+        streams: Sequence[tuple[int, str, Datastream]],
+        resets: Mapping[int, Sequence[int]] | None = None,
+    ) -> None:
+        """`resets`: for each datastream id the times at which a new installation begins."""
+        ordered = sorted(streams, key=lambda stream: stream[0])
+        self._ids = np.array([number for number, _, _ in ordered], np.int64)
+        settings = [stream for _, _, stream in ordered]
+        self._ranges = GrossRanges.of([*(stream.gross_range for stream in settings), None])
+        self._saturation = np.array([*(_saturation(stream) for stream in settings), np.inf], np.float64)
+        attended = self._attend([key for _, key, _ in ordered], settings)
+        self._series = np.full(
+            len(ordered) + 1, -1
+        )  # of each datastream; the last place is the unknown one's
+        self._series[attended] = np.arange(len(attended))
+        self._number = self._ids[attended]
+        keys = [ordered[place][1] for place in attended]
+        self._limits = Limits.of_streams([settings[place] for place in attended], keys)
+        self._together = self._limits.neighbour_on.copy()
+        self._together[self._limits.of[self._limits.neighbour_on]] = True
+        known = {int(number): series for series, number in enumerate(self._number)}
+        begins = {known[number]: times for number, times in (resets or {}).items() if number in known}
+        self._resets = Resets(len(attended), begins)
+        self._rings = Rings(self._limits.rows)
+
+    @staticmethod
+    def _attend(keys: Sequence[str], settings: Sequence[Datastream]) -> Index:
+        """The places of datastreams that have tests, or that another is compared with."""
+        watched = {stream.quality.neighbour.of for stream in settings if stream.quality.neighbour}
+        return np.array(
+            [
+                place
+                for place, (key, stream) in enumerate(zip(keys, settings, strict=True))
+                if needs_rows(stream.quality) or stream.quality.climatology or key in watched
+            ],
+            np.int64,
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of memory that remembered rows take."""
+        return self._rings.nbytes
+
+    def needs(self) -> list[Need]:
+        """What `rebuild` wants to be given, one entry for all datastreams that need the same."""
+        pairs, which = np.unique(
+            np.column_stack((self._limits.rows, self._limits.span)), axis=0, return_inverse=True
+        )
+        return [
+            Need(tuple(self._number[which.reshape(-1) == at].tolist()), int(rows), int(span))
+            for at, (rows, span) in enumerate(pairs)
+        ]
+
+    def rebuild(self, stored: StoredColumns) -> None:
+        """Forget everything and remember these rows, in any order; other datastreams' are left out."""
+        series = self._series[self._place(stored.datastream)]
+        known = np.flatnonzero(series >= 0)
+        tests = stored.tests[known]
+        told = (tests == 0) & (stored.quality[known] != Quality.NOT_EVALUATED)  # before there were tests
+        tests = np.where(told, set_flag(tests, Test.SENSOR, stored.quality[known]), tests)
+        self._rings = Rings(self._limits.rows)
+        self._rings.load(series[known], stored.time[known], stored.value[known], tests)
+
+    def remembered(self, datastream: int) -> tuple[Index, NDArray[np.float64], Index]:
+        """Times, values and packed flags that rows of a datastream can still be judged by, oldest first."""
+        series = self._series[self._place(np.array([datastream], np.int32))]
+        if series[0] < 0:
+            none = np.empty(0, np.int64)
+            return none, np.empty(0), none
+        rings = self._rings
+        back = np.arange(int(rings.count[series[0]]), 0, -1)
+        at = rings.address(np.repeat(series, len(back)), back)
+        at = at[rings.time[at] >= rings.newest[series] - self._limits.span[series]]
+        return rings.time[at], rings.value[at], rings.tests[at]
+
+    def evaluate(self, rows: Columns) -> Appraisal:
+        """Judge new rows, without duplicates, in their order of arrival."""
+        place = self._place(rows.datastream)
+        tests, saturated = self._by_value(place, rows)
+        series = self._series[place]
+        attended = np.flatnonzero(series >= 0)
+        if not len(attended):
+            return Appraisal(roll_up(tests), tests, self._no_revisions(), None, attended, None)
+        return self._evaluate(rows, tests, saturated, series, attended)
+
+    def adopt(self, appraisal: Appraisal) -> None:
+        """After COMMIT: what was judged becomes memory."""
+        if appraisal.quiet is not None:
+            _remember(self._rings, *appraisal.quiet)
+        if appraisal.rings is not None:
+            self._rings.replace(appraisal.series, appraisal.rings)
+
+    def _place(self, datastream: NDArray[np.int32]) -> Index:
+        """Each row's datastream by its place in ours; the place after the last when it is not known."""
+        size = len(self._ids)
+        place = np.searchsorted(self._ids, datastream)
+        known = (
+            self._ids[np.minimum(place, size - 1)] == datastream if size else np.zeros(len(place), np.bool_)
+        )
+        return np.where(known, place, size)
+
+    def _by_value(self, place: Index, rows: Columns) -> tuple[Index, Mask]:
+        """What each row's value alone says, and whether its sensor only says "at least"."""
+        gross = qartod.gross_range(rows.value, place, self._ranges)
+        saturated = rows.value >= self._saturation[place]
+        sensor = np.where(RANK[rows.quality] > RANK[gross], rows.quality, Quality.NOT_EVALUATED).astype(
+            np.int8
+        )
+        tests = pack({Test.SYNTAX: qartod.syntax(len(place)), Test.GROSS_RANGE: gross, Test.SENSOR: sensor})
+        return tests, saturated
+
+    def _evaluate(
+        self, rows: Columns, tests: Index, saturated: Mask, series: Index, attended: Index
+    ) -> Appraisal:
+        at, time = series[attended], rows.time[attended]
+        own = self._climatology(at, time, rows.value[attended], tests[attended])
+        floor, ceiling = self._resets.floor(at, time), self._resets.ceiling(at, time)
+        whole = Step(at, time, rows.value[attended], attended, own, saturated[attended], floor, ceiling)
+        steps = number_steps(at, time, self._rings.newest[at], self._together[at])
+        several = self._several(at, steps)
+        work = _Work(self._limits, self._resets, tests)
+        quiet = np.flatnonzero(~several[at])
+        first = work.step(self._rings, whole.take(quiet)) if len(quiet) else None
+        restless, rings = np.flatnonzero(several), None
+        if len(restless):
+            rings = self._rings.copy_of(restless)
+            for number in range(int(steps.max()) + 1):
+                chosen = np.flatnonzero(several[at] & (steps == number))
+                if len(chosen):
+                    _remember(rings, *work.step(rings, whole.take(chosen)))
+        revisions = self._revisions(work, series, rows.time, attended[several[at]])
+        return Appraisal(roll_up(work.tests), work.tests, revisions, first, restless, rings)
+
+    def _several(self, series: Index, steps: Index) -> Mask:
+        """Which series take several steps; those that are compared with each other do so together."""
+        several = np.zeros(len(self._number), np.bool_)
+        several[series[steps > 0]] = True
+        if (several & self._together).any():
+            several |= self._together
+        return several
+
+    def _climatology(self, series: Index, time: Index, value: NDArray[np.float64], tests: Index) -> Index:
+        asked = np.flatnonzero(self._limits.season_on[series])
+        if not len(asked):
+            return tests
+        local = (time[asked] + LOCAL_TIME).view("datetime64[us]").astype("datetime64[M]").astype(
+            np.int64
+        ) % 12
+        low, high = self._limits.low[series[asked], local], self._limits.high[series[asked], local]
+        tests = tests.copy()
+        tests[asked] = set_flag(tests[asked], Test.CLIMATOLOGY, qartod.climatology(value[asked], low, high))
+        return tests
+
+    def _revisions(self, work: _Work, series: Index, time: Index, restless: Index) -> Revisions:
+        """The decided rows that are not of this batch; those that are get their flags there."""
+        if not work.decided:
+            return self._no_revisions()
+        of, at, before, tests = (np.concatenate(column) for column in zip(*work.decided, strict=True))
+        here = {(int(series[row]), int(time[row])): int(row) for row in restless}
+        place = np.array([here.get((int(s), int(t)), -1) for s, t in zip(of, at, strict=True)], np.int64)
+        fresh = place >= 0
+        work.tests[place[fresh]] = tests[fresh]
+        stored = ~fresh
+        quality, was = roll_up(tests[stored]), roll_up(before[stored])
+        number = self._number[of[stored]].astype(np.int32)
+        return Revisions(number, at[stored], quality, tests[stored], RANK[quality] > RANK[was])
+
+    @staticmethod
+    def _no_revisions() -> Revisions:
+        none = np.empty(0, np.int64)
+        flags = np.empty(0, np.int8)
+        return Revisions(none.astype(np.int32), none, flags, none, np.empty(0, np.bool_))
+
+
+class _Work:
+    """The flags of a batch while its steps are judged; `decided`: series, time, flags before and after."""
+
+    def __init__(self, limits: Limits, resets: Resets, tests: Index) -> None:
+        self._limits, self._resets = limits, resets
+        self.tests = tests
+        self.decided: list[tuple[Index, Index, Index, Index]] = []
+
+    def step(self, rings: Rings, rows: Step) -> tuple[Step, Judged]:
+        """Judge rows that are one step, in order of arrival."""
+        rows = rows.take(np.argsort(rows.series, kind="stable"))
+        place = _places(rows.series)
+        judged = Judge(rings, self._limits, self._resets, rows, place).judge()
+        self.tests[rows.order] = judged.tests
+        if len(judged.address):
+            series = np.searchsorted(rings.base, judged.address, side="right") - 1
+            before = rings.tests[judged.address]
+            self.decided.append((series, rings.time[judged.address], before, judged.decided))
+        return rows, judged
+
+
+def _remember(rings: Rings, rows: Step, judged: Judged) -> None:
+    """Make a judged step part of memory."""
+    rings.tests[judged.address] = judged.decided
+    late = rows.time <= rings.newest[rows.series]
+    if late.any():
+        series, time = rows.series[late], rows.time[late]
+        rings.insert(series, rings.newer_than(series, time), time, rows.value[late], judged.tests[late])
+    if not late.all():
+        on = ~late
+        series = rows.series[on]
+        lines = judged.lines.take(np.flatnonzero(on))
+        rings.append(series, _places(series), rows.time[on], rows.value[on], judged.tests[on], lines)
+
+
+def _places(series: Index) -> Index:
+    """The place of each row within its series, for rows sorted by series."""
+    first = np.flatnonzero(np.r_[True, series[1:] != series[:-1]])
+    return np.arange(len(series)) - np.repeat(first, np.diff(np.r_[first, len(series)]))
+
+
+def _saturation(stream: Datastream) -> float:
+    """The level at and above which a ranging sensor only says "at least"."""
+    ranging = stream.ranging
+    return np.inf if ranging is None else round(ranging.zero_elevation - ranging.blanking, LEVEL_DECIMALS)
