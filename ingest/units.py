@@ -142,11 +142,15 @@ _UNITS = {
     "CFU/100ml": Unit("colonies"),
     "MPN/100ml": Unit("most probable number"),
     "dBm": Unit("power level"),
+    "dBW": Unit("power level", shift=F(30)),
     "dB": Unit("level difference"),
 }
 _SPELLINGS = {
     "°C": "degC",
     "℃": "degC",
+    "Deg C": "degC",  # as data loggers write it, Volts below too
+    "Deg_C": "degC",
+    "DegC": "degC",
     "°F": "degF",
     "°": "deg",
     "inch": "in",
@@ -155,6 +159,8 @@ _SPELLINGS = {
     "promille": "‰",
     "per mille": "‰",
     "PSU": "psu",
+    "Volts": "V",
+    "mm/hr": "mm/h",
     "%RH": "%",
     "µg/m³": "ug/m3",  # micro sign, U+00B5
     "μg/m³": "ug/m3",  # Greek mu, U+03BC
