@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import typer
 from rich.markup import escape
 
+from ingest.clock import MICROS_PER_SECOND, system_clock, to_micros
+from ingest.config_model import DURATION, SECONDS_PER_UNIT
 from ingest.embedded import EmbeddedPostgres
 from ingest.embedded_server import EmbeddedError
 from ingest.health import CannotListen
@@ -75,3 +78,18 @@ def _database_url(settings: Settings) -> str:
 def printable(text: str) -> str:
     """Foreign text for a terminal: no control or direction sign can act, no markup is read."""
     return escape("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text))
+
+
+def since_of(text: str | None) -> int | None:
+    """A duration back from now, or a time with its offset, as microseconds."""
+    if text is None:
+        return None
+    match = DURATION.fullmatch(text)
+    if match:
+        return system_clock().now() - int(float(match[1]) * SECONDS_PER_UNIT[match[2]] * MICROS_PER_SECOND)
+    try:
+        return to_micros(datetime.fromisoformat(text))
+    except ValueError:
+        message = f"--since {text!r} is neither a duration nor a time with offset."
+        remedy = "Write 2h, 7d or 2025-10-27T07:00+07:00."
+        raise ConfigError([Problem("--since", None, message, remedy)]) from None

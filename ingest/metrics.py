@@ -21,6 +21,7 @@ BATCH_MESSAGES = Histogram(
 )
 COMMIT_RETRIES = Counter("huewatch_commit_retries", "Commits tried again after a transient failure")
 STORAGE_ERRORS = Counter("huewatch_storage_errors", "Messages that the database refused one by one")
+GATEWAY_REQUESTS = Counter("huewatch_gateway_requests", "Messages to gateways, such as requests for a birth")
 EVALUATION_FAILURES = Counter(
     "huewatch_evaluation_failures", "Commits that stored observations without deciding on them"
 )

@@ -79,7 +79,10 @@ class BlindReason(StrEnum):
 
 
 class RawMessage(msgspec.Struct, frozen=True, gc=False):
-    """One PUBLISH as it came; `(epoch, packet_id)` acknowledges it. `packet_id` is 0 at QoS 0."""
+    """One PUBLISH as it came; `(epoch, packet_id)` acknowledges it. `packet_id` is 0 at QoS 0.
+
+    `quarantined`: the digest of the quarantine row that the message is read again from, empty for all others.
+    """
 
     topic: str
     payload: bytes
@@ -89,6 +92,7 @@ class RawMessage(msgspec.Struct, frozen=True, gc=False):
     received_at: int
     epoch: int
     packet_id: int
+    quarantined: bytes = b""
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
@@ -119,7 +123,7 @@ class Remembered(msgspec.Struct, frozen=True, gc=False):
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):
-    """A message that a codec wants sent to a gateway, such as the request for a birth."""
+    """A message that a codec wants sent to a gateway at QoS 0, such as the request for a birth."""
 
     topic: str
     payload: bytes

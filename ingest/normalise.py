@@ -39,7 +39,7 @@ from ingest.model import (
     TimeSource,
 )
 from ingest.quality import worst
-from ingest.routing import OWN, UNKNOWN_GATEWAY, Router, Way
+from ingest.routing import OWN, REPLAY_NUMBER, UNKNOWN_GATEWAY, Router, Way
 from ingest.series import Channel, SeriesTable
 from ingest.topics import is_marker, tick_of
 
@@ -133,7 +133,13 @@ class Normaliser:
             for number, (message, way) in enumerate(zip(messages, ways, strict=True))
         ]
         observations = self._observations(messages, ways, rows, now - self._limits.max_age)
-        gateways = np.array([way.gateway for way in ways], np.int32)
+        gateways = np.array(
+            [
+                REPLAY_NUMBER if message.quarantined else way.gateway
+                for message, way in zip(messages, ways, strict=True)
+            ],
+            np.int32,
+        )
         return Intake(
             messages,
             observations,
@@ -158,9 +164,9 @@ class Normaliser:
             return Fate.EMPTY
         except Undecodable as error:
             rows.rejects.append(_reject(number, way, error.reason, error.detail, reading=False))
-            self._remember(way, error, rows)
+            self._remember(message, way, error, rows)
             return Fate.UNREADABLE
-        self._remember(way, decoded, rows)
+        self._remember(message, way, decoded, rows)
         fate = Fate.EMPTY  # and so it stays when only auxiliary channels came that nobody wants
         for reading in decoded.readings:
             channel = way.channels.get(reading.channel, _UNLISTED)
@@ -174,8 +180,15 @@ class Normaliser:
                 rows.rejects.append(_reject(number, way, *fault, reading=True))
         return fate
 
-    def _remember(self, way: Way, said: Decoded | Undecodable, rows: _Rows) -> None:
-        """Keep what the codec asks for, within bounds that no gateway of the catalogue needs."""
+    def _remember(
+        self, message: RawMessage, way: Way, said: Decoded | Undecodable, rows: _Rows
+    ) -> None:
+        """Keep what the codec asks for, within bounds that no gateway of the catalogue needs.
+
+        A message that is read again from quarantine tells nothing of the gateway's present.
+        """
+        if message.quarantined:
+            return
         for key, value in said.remember.items():
             if not value:
                 way.memory.pop(key, None)

@@ -33,6 +33,7 @@ from ingest.model import (
     RawMessage,
     Reject,
     RejectReason,
+    Request,
     Sink,
 )
 from ingest.mqtt import Gathered, SessionStarted, Subscriber
@@ -46,6 +47,9 @@ T = TypeVar("T")
 TICK_SECONDS = 1.0  # silence is counted in minutes; a second keeps `as_of` fresh at no cost
 RETRY_FIRST_SECONDS = 0.05
 RETRY_LAST_SECONDS = 2.0  # a database that returned is noticed within this time
+REPLAY_SECONDS = 2.0  # between two looks for what is to be read again from quarantine
+REPLAY_MESSAGES = 200  # read again at once: live readings wait for no more than these
+REQUEST_SECONDS = 60.0  # between two equal requests to a gateway: it may be slow, or never answer
 TICK_COMMITTED_TOPIC = "huewatch/tick/committed"
 
 
@@ -110,6 +114,8 @@ class Pipeline:
         self._stopping = asyncio.Event()
         self._sinks_current = True
         self._ticked = clock.monotonic()
+        self._replay_at = clock.monotonic()
+        self._requested: dict[str, float] = {}
         self.sight = Sight()
         self.committed_monotonic: float | None = None
 
@@ -138,7 +144,7 @@ class Pipeline:
                 if gathered.session is not None:
                     await _finished(committing)
                     await self._begin_session(gathered.session)
-                for work in self._prepare(gathered.messages):
+                for work in (*self._prepare(gathered.messages), *await self._replay(committing)):
                     await _finished(committing)
                     committing = asyncio.create_task(self._settle(work), name="commit")
             await _finished(committing)
@@ -168,6 +174,18 @@ class Pipeline:
             self._step = []
         return works
 
+    async def _replay(self, committing: asyncio.Task[None] | None) -> list[Work]:
+        """What is to be read again from quarantine, as one more group of messages; most often nothing."""
+        if self._logical_now is not None or self._clock.monotonic() < self._replay_at:
+            return []
+        await _finished(committing)
+        messages = await self._until_done(lambda: self._writer.requested_replays(REPLAY_MESSAGES))
+        if not messages:
+            self._replay_at = self._clock.monotonic() + REPLAY_SECONDS
+            return []
+        log.info("replaying", extra={"messages": len(messages)})
+        return [self._work(messages, None)]
+
     def _work(self, messages: Sequence[RawMessage], tick_at: int | None) -> Work:
         intake = self._normaliser.intake(messages, self._clock.now())
         markers = (message.epoch for message in reversed(messages) if is_marker(message.topic))
@@ -192,9 +210,19 @@ class Pipeline:
         self._subscriber.acknowledge(work.intake.messages)
         if work.marker_epoch is not None and self._subscriber.marker_seen(work.marker_epoch):
             self._regain()
+        self._request(work.intake.requests)
         if work.tick_at is not None:
             self._subscriber.publish(TICK_COMMITTED_TOPIC, work.intake.messages[-1].payload)
         self._measure(work.intake, started)
+
+    def _request(self, requests: Sequence[Request]) -> None:
+        """Send what codecs ask of gateways, each topic once a minute at most."""
+        now = self._clock.monotonic()
+        for request in requests:
+            if now - self._requested.get(request.topic, -REQUEST_SECONDS) >= REQUEST_SECONDS:
+                self._requested[request.topic] = now
+                metrics.GATEWAY_REQUESTS.inc()
+                self._subscriber.publish(request.topic, request.payload)
 
     def _regain(self) -> None:
         """The marker is back. While nothing can be decided on what is stored, that is no sight."""

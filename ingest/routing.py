@@ -23,7 +23,8 @@ from ingest.topics import TICK_TOPIC, find_route, is_identifier, is_marker, tick
 
 UNKNOWN_GATEWAY = "(unknown)"  # the one name of all gateways that the catalogue does not know
 OWN = "(huewatch)"  # who our own markers and ticks are from
-_UNKNOWN_NUMBER, _OWN_NUMBER = 0, 1  # their places in `gateway_names`
+REPLAY = "(replay)"  # who is counted for messages that are read again from quarantine
+_UNKNOWN_NUMBER, _OWN_NUMBER, REPLAY_NUMBER = 0, 1, 2  # their places in `gateway_names`
 
 Channels = Mapping[str, Channel]  # a device's channels by the name that the payload gives them
 
@@ -87,7 +88,8 @@ class Router:
         self._readers = {route.filter: _Reader.of(route) for route in catalogue.routes}
         self._devices = _devices(channels)
         self._gateways_of = _gateways_of(self._devices)
-        self.gateway_names = (UNKNOWN_GATEWAY, OWN, *sorted({gateway for gateway, _ in self._devices}))
+        known = sorted({gateway for gateway, _ in self._devices})
+        self.gateway_names = (UNKNOWN_GATEWAY, OWN, REPLAY, *known)
         self._gateway_numbers = {name: number for number, name in enumerate(self.gateway_names)}
         self._memories: dict[tuple[str, str], dict[str, bytes]] = {}
         self._ways: dict[str, Way] = {}

@@ -23,11 +23,12 @@ from ingest import metrics
 from ingest.catalog import Catalogue
 from ingest.clock import MICROS_PER_SECOND, Clock, LogicalNow, system_clock
 from ingest.health import serve_health
-from ingest.model import Nature, Sink
+from ingest.model import Nature, Remembered, Sink
 from ingest.mqtt import BrokerSettings, Statistics, Subscriber
 from ingest.normalise import Limits, Normaliser
 from ingest.pipeline import Pipeline
 from ingest.settings import Settings
+from ingest.store import codec_memory
 from ingest.store.connection import connect
 from ingest.store.datastreams import register
 from ingest.store.errors import Fatal, Transient
@@ -63,6 +64,7 @@ class _Opened:
     sinks: Sequence[Sink]
     subscribed: Sequence[str]  # what the broker's session may still hold from the process before
     lossy: Sequence[str]  # the database's switches that can lose a commit
+    remembered: Sequence[Remembered]
 
 
 async def serve(
@@ -116,6 +118,7 @@ def _open(
             )
         lossy = check_durability(connection)
         kind = database_kind(connection)
+        remembered = codec_memory.load(connection)
         ids = register(connection, [key for key, _, _ in catalogue.datastreams()], place.nature)
     metrics.DATABASE.info({"kind": str(kind)})
     for name in lossy:
@@ -126,7 +129,7 @@ def _open(
     sinks = make_sinks(ids)
     writer.rebuild(sinks)
     log.info("partition claimed", extra={"epoch": claim.epoch, "database": str(kind), "owner": owner})
-    return _Opened(writer, ids, sinks, claim.filters, lossy)
+    return _Opened(writer, ids, sinks, claim.filters, lossy, remembered)
 
 
 async def _serve_opened(
@@ -145,6 +148,7 @@ async def _serve_opened(
         max_skew=int(settings.max_skew * MICROS_PER_SECOND),
     )
     normaliser = Normaliser(catalogue, opened.ids, place.nature, limits)
+    normaliser.recall(opened.remembered)
     filters = [route.filter for route in catalogue.routes]
     if place.logical_time:
         filters.append(TICK_TOPIC)

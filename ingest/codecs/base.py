@@ -128,7 +128,7 @@ class Codec:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "settings"
-            raise ValueError(f"{where}: {first['msg']}") from None
+            raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
         return self.decode if self.configure is None else self.configure(given)
 
 

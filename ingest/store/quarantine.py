@@ -2,7 +2,8 @@
 
 A row's key is the digest of what came and why it was refused, so a repeat only counts. Each gateway may
 add `QUOTA` rows an hour; beyond that the ledger's counters are the record (a broken or hostile gateway
-must not fill the disk). `rows_of` is pure; the rest runs in the writer's transaction.
+must not fill the disk). A row may be asked to be read again: `take_requested` gives it to the pipeline as a
+message, `settle` notes what came of it. `rows_of` is pure; the rest runs in the writer's transactions.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from ingest.clock import to_datetime
+from ingest.clock import to_datetime, to_micros
 from ingest.model import Intake, RawMessage, Reject
-from ingest.store.connection import Cursor
+from ingest.store.connection import Connection, Cursor
+from ingest.store.errors import reactions
 
 QUOTA = 1_000  # new rows for each gateway and hour: at 8 KiB each at most 200 MB a day
 PAYLOAD_LIMIT = 8 * 1024  # bytes: enough to see what a gateway sent
@@ -31,6 +33,34 @@ VALUES (%(digest)s, %(topic)s, %(payload)s, %(payload_size)s, %(reason)s, %(deta
 ON CONFLICT (digest) DO UPDATE SET count = q.count + excluded.count,
     first_seen = LEAST(q.first_seen, excluded.first_seen),
     last_seen = GREATEST(q.last_seen, excluded.last_seen)
+"""
+
+
+_REQUESTED = """
+SELECT topic, payload, first_seen, digest FROM quarantine
+WHERE replay_requested_at IS NOT NULL ORDER BY first_seen, digest LIMIT %s
+"""
+# Those whose payload was kept whole are asked for; of the others it is told how many there are.
+_REQUEST = """
+WITH wanted AS (
+    SELECT digest, payload_size = octet_length(payload) AS whole FROM quarantine
+    WHERE resolved_at IS NULL AND reason = coalesce(%(reason)s::text, reason)
+        AND last_seen >= coalesce(%(since)s::timestamptz, '-infinity')
+        AND encode(digest, 'hex') LIKE coalesce(%(digest)s::text, '') || '%%'),
+asked AS (
+    UPDATE quarantine q SET replay_requested_at = clock_timestamp() FROM wanted w
+    WHERE q.digest = w.digest AND w.whole RETURNING q.digest)
+SELECT digest, NULL::int8 FROM asked UNION ALL SELECT NULL, count(*) FROM wanted WHERE NOT whole
+"""
+_WAITING = "SELECT count(*) FROM quarantine WHERE digest = ANY(%s) AND replay_requested_at IS NOT NULL"
+_REPLAYED = """
+SELECT count(*) FILTER (WHERE resolved_at IS NOT NULL), count(*) FILTER (WHERE resolved_at IS NULL)
+FROM quarantine WHERE digest = ANY(%s) AND replay_requested_at IS NULL
+"""
+_SETTLE = """
+UPDATE quarantine SET replay_requested_at = NULL, replayed_at = %(now)s,
+    resolved_at = CASE WHEN digest = ANY(%(refused)s) THEN NULL ELSE %(now)s END
+WHERE digest = ANY(%(replayed)s)
 """
 
 
@@ -51,6 +81,8 @@ def rows_of(intake: Intake) -> dict[bytes, Row]:
     for reject in intake.rejects:
         message = intake.messages[reject.message]
         key, seen = digest(message, reject), message.received_at
+        if key == message.quarantined:
+            continue  # refused as before: the row stands, and it did not come once more
         row = rows.get(key)
         if row is None:
             gateway = intake.gateway_names[intake.gateway[reject.message]]
@@ -116,6 +148,60 @@ def write(cursor: Cursor, intake: Intake, quota: Quota, now: int) -> Counter[str
     admitted = admit(rows, used, (key for (key,) in known))
     cursor.executemany(_UPSERT, [_parameters(key, row, intake) for key, row in admitted.items()])
     return used
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows to read again; None does not narrow. `since` in microseconds, `digest` the first digits."""
+
+    reason: str | None
+    since: int | None
+    digest: str | None
+
+
+@reactions()
+def request_replay(connection: Connection, wanted: Wanted) -> tuple[list[bytes], int]:
+    """Ask for a replay: the digests asked for, and how many rows lack the end of their payload."""
+    parameters = {
+        "reason": wanted.reason,
+        "since": None if wanted.since is None else to_datetime(wanted.since),
+        "digest": None if wanted.digest is None else wanted.digest.lower(),
+    }
+    rows = connection.execute(_REQUEST, parameters).fetchall()
+    return [bytes(digest) for digest, _ in rows if digest is not None], sum(cut or 0 for _, cut in rows)
+
+
+@reactions()
+def count_waiting(connection: Connection, asked: list[bytes]) -> int:
+    """How many of these were not read again yet."""
+    row = connection.execute(_WAITING, (asked,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+@reactions()
+def count_replayed(connection: Connection, asked: list[bytes]) -> tuple[int, int]:
+    """How many of these are resolved, and how many were refused again."""
+    row = connection.execute(_REPLAYED, (asked,)).fetchone()
+    return (0, 0) if row is None else (int(row[0]), int(row[1]))
+
+
+def take_requested(connection: Connection, limit: int) -> list[RawMessage]:
+    """The oldest messages that somebody asked to have read again, as they came at first."""
+    rows = connection.execute(_REQUESTED, (limit,)).fetchall()
+    return [
+        RawMessage(topic, payload, 0, False, False, to_micros(seen), 0, 0, digest)
+        for topic, payload, seen, digest in rows
+    ]
+
+
+def settle(cursor: Cursor, intake: Intake, now: int) -> None:
+    """Note of the intake's messages from quarantine that they were read again, and which are resolved."""
+    replayed = {message.quarantined for message in intake.messages if message.quarantined}
+    if not replayed:
+        return
+    refused = {digest(intake.messages[reject.message], reject) for reject in intake.rejects} & replayed
+    parameters = {"replayed": list(replayed), "refused": list(refused), "now": to_datetime(now)}
+    cursor.execute(_SETTLE, parameters)
 
 
 def _parameters(key: bytes, row: Row, intake: Intake) -> dict[str, object]:

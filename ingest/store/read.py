@@ -88,6 +88,8 @@ class Quarantined:
     count: int
     first_seen: int
     last_seen: int
+    replayed_at: int | None
+    resolved_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +139,16 @@ GROUP BY ROLLUP (gateway) ORDER BY grouping(gateway) DESC, gateway
 """
 _QUARANTINE = """
 SELECT digest, topic, payload, payload_size, reason, detail, codec, codec_version, gateway, count,
-    first_seen, last_seen
+    first_seen, last_seen, replayed_at, resolved_at
 FROM quarantine
 WHERE reason = coalesce(%s::text, reason) AND last_seen >= coalesce(%s::timestamptz, '-infinity')
+    AND (resolved_at IS NULL OR %s)
 ORDER BY last_seen DESC, digest LIMIT %s
+"""
+_QUARANTINED = """
+SELECT digest, topic, payload, payload_size, reason, detail, codec, codec_version, gateway, count,
+    first_seen, last_seen, replayed_at, resolved_at
+FROM quarantine WHERE encode(digest, 'hex') LIKE %s || '%%' ORDER BY digest LIMIT 2
 """
 _GAPS = """
 SELECT partition, session, topics, started_at, ended_at, reason FROM gap
@@ -198,11 +206,25 @@ def ledger_sums(connection: Connection, since: int | None = None) -> tuple[Ledge
 
 @reactions()
 def quarantine(
-    connection: Connection, reason: str | None = None, since: int | None = None, limit: int = 100
+    connection: Connection,
+    reason: str | None = None,
+    since: int | None = None,
+    limit: int = 100,
+    *,
+    resolved: bool = False,
 ) -> list[Quarantined]:
-    """What was refused, last seen first; `since` bounds `last_seen` (microseconds)."""
-    rows = connection.execute(_QUARANTINE, (reason, _datetime(since), limit))
+    """What was refused, last seen first; `since` bounds `last_seen` (microseconds).
+
+    What was read again without being refused is left out unless `resolved` asks for it.
+    """
+    rows = connection.execute(_QUARANTINE, (reason, _datetime(since), resolved, limit))
     return [Quarantined(*_plain(row)) for row in rows]
+
+
+@reactions()
+def quarantined(connection: Connection, digest: str) -> list[Quarantined]:
+    """The rows whose digest begins with these hexadecimal digits; two where the digits are too few."""
+    return [Quarantined(*_plain(row)) for row in connection.execute(_QUARANTINED, (digest.lower(),))]
 
 
 @reactions()

@@ -20,8 +20,8 @@ import psycopg
 from numpy.typing import NDArray
 
 from ingest.clock import to_datetime
-from ingest.model import Changes, Committed, Intake, Moment, ObservationBatch, Sink
-from ingest.store import ledger, quarantine, receipts, rows
+from ingest.model import Changes, Committed, Intake, Moment, ObservationBatch, RawMessage, Sink
+from ingest.store import codec_memory, ledger, quarantine, receipts, rows
 from ingest.store.classify import Marks, Verdict
 from ingest.store.connection import Connection, Cursor
 from ingest.store.errors import Fatal, Poison, SinkFailed, StoreError, Transient, reaction_to
@@ -126,6 +126,11 @@ class Writer:
             for sink in sinks:
                 sink.rebuild(connection)
 
+    def requested_replays(self, limit: int) -> list[RawMessage]:
+        """Messages in quarantine that somebody asked to have read again; may be repeated."""
+        with self._reacting():
+            return quarantine.take_requested(self._ready(), limit)
+
     def close(self) -> None:
         """Give the partition back."""
         self._lease.drop()
@@ -205,6 +210,8 @@ class Writer:
         rows.copy(cursor, fresh)
         rows.keep_conflicts(cursor, observations.take(verdict == Verdict.CONFLICT))
         used = quarantine.write(cursor, intake, self._quota, moment.now) if intake.rejects else None
+        quarantine.settle(cursor, intake, moment.now)
+        codec_memory.save(cursor, intake.remembered)
         ledger.add(cursor, ledger.count(intake, verdict))
         receipts.save(cursor, self._lease.partition, session, recalled.fresh)
         _persist(cursor, outcomes)

@@ -3,7 +3,7 @@
 The bytes come from vendors' documents, so that a codec and the simulator cannot agree on a shared mistake.
 `expected.json` names the identities in the topic and either `readings` (and `nature`), or `undecodable`
 with the reason, or `no_readings`. Optional in it: `settings` of the route; `time_source` of a reading
-("DEVICE" when absent); `remember`, the keys that the codec then keeps; `requests`, the topics that it asks
+("DEVICE" when absent), its `quality` and its `age` in microseconds; `remember`, the keys that the codec then keeps; `requests`, the topics that it asks
 something on. Messages that came before, for a format with a memory, lie in `before-1`, `before-2`, ...,
 each with its own topic.txt and payload.bin.
 """
@@ -22,7 +22,7 @@ import pytest
 
 from ingest.clock import to_micros
 from ingest.codecs import Address, NoReadings, Undecodable, codecs
-from ingest.model import Reading, TimeSource
+from ingest.model import Quality, Reading, TimeSource
 
 ROOT = Path(__file__).parent.parent / "cases"
 CASES = sorted(path.parent for path in ROOT.glob("*/*/expected.json"))
@@ -50,7 +50,10 @@ def remember(memory: dict[str, bytes], news: Mapping[str, bytes]) -> None:
 def reading(device: str, row: dict[str, Any]) -> Reading:
     time = None if row["time"] is None else to_micros(datetime.fromisoformat(row["time"]))
     source = TimeSource[row.get("time_source", "DEVICE")]
-    return Reading(device, row["channel"], row["value"], row["unit"], time, source)
+    quality = Quality[row.get("quality", "NOT_EVALUATED")]
+    return Reading(
+        device, row["channel"], row["value"], row["unit"], time, source, row.get("age", 0), quality
+    )
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
@@ -61,6 +64,8 @@ def test_codec_reads_the_golden_case(case: Path) -> None:
             decode(case, expected)
         assert raised.value.reason == expected["undecodable"]
         assert raised.value.detail
+        assert sorted(raised.value.remember) == expected.get("remember", [])
+        assert [request.topic for request in raised.value.requests] == expected.get("requests", [])
     elif "no_readings" in expected:
         with pytest.raises(NoReadings):
             decode(case, expected)
@@ -74,4 +79,4 @@ def test_codec_reads_the_golden_case(case: Path) -> None:
 
 def test_every_codec_has_cases_and_every_case_a_codec() -> None:
     assert {case.parent.name for case in CASES} == set(codecs())
-    assert len(CASES) >= 30
+    assert len(CASES) >= 150

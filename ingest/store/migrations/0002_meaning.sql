@@ -58,6 +58,10 @@ CREATE TABLE codec_memory (
     PRIMARY KEY (codec, gateway, key)
 );
 
--- A quarantined message may be read again under today's configuration.
-ALTER TABLE quarantine ADD COLUMN replay_requested_at timestamptz, ADD COLUMN replayed_at timestamptz;
+-- A quarantined message may be read again under today's configuration; it is resolved when nothing of it was
+-- refused for the same reason then.
+ALTER TABLE quarantine
+    ADD COLUMN replay_requested_at timestamptz,
+    ADD COLUMN replayed_at timestamptz,
+    ADD COLUMN resolved_at timestamptz;
 CREATE INDEX quarantine_replay ON quarantine (first_seen) WHERE replay_requested_at IS NOT NULL;
