@@ -120,9 +120,9 @@ def highest_possible(datastream: Datastream) -> tuple[float, str]:
     top, why = np.inf, ""
     if datastream.gross_range is not None:
         top, why = datastream.gross_range.fail[1], "the gross range fails values above"
-    ranging = datastream.ranging
-    if ranging is not None and ranging.zero_elevation - ranging.blanking < top:
-        top, why = ranging.zero_elevation - ranging.blanking, "the sensor sees no higher than"
+    ranging = datastream.current().ranging
+    if ranging is not None and ranging.highest < top:
+        top, why = ranging.highest, "the sensor sees no higher than"
     return round(top, 9), why
 
 
