@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.derive import Derivation
 from ingest.derive.air import BREAKPOINTS, INDEX, index, nowcast, sub_index
 from ingest.model import Quality
 from tests.property.derive_world import DAY, HOUR, MINUTE, START, Row, Writer, built, derived, rows_of, series
@@ -20,6 +22,7 @@ REACH = 15 * MINUTE
 SUM = built(RAIN, derived("mm", "10min", kind="window_sum", of="rain", window="1h"))
 COUNTER = built(RAIN, derived("mm", "10min", kind="window_sum", of="rain", window="1h", counter=True))
 RAIN_DAY = built(RAIN, derived("mm", "10min", kind="rain_day", of="rain"))
+Slow = Callable[[list[Row], int, int], tuple[float | None, float]]
 USABLE = {Quality.PASS, Quality.NOT_EVALUATED, Quality.SUSPECT}
 
 
@@ -67,7 +70,7 @@ def slow_count(rows: list[Row], begin: int, at: int) -> tuple[float | None, floa
 
 @pytest.mark.parametrize(("derivation", "slow"), [(SUM, slow_sum), (COUNTER, slow_count)])
 @given(rows=rain())
-def test_a_window_sum_equals_the_sum_row_by_row(derivation, slow, rows: list[Row]) -> None:  # type: ignore[no-untyped-def]
+def test_a_window_sum_equals_the_sum_row_by_row(derivation: Derivation, slow: Slow, rows: list[Row]) -> None:
     writer = Writer(derivation)
     writer.write((0, row) for row in rows)
     assert list(writer.outputs) == [row[0] for row in rows]
