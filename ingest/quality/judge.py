@@ -18,7 +18,7 @@ from ingest.model import Quality
 from ingest.quality import qartod
 from ingest.quality.flags import Flags, Test, failed, mask, set_flag, unpack, worst
 from ingest.quality.flat_line import find_lines, lasted
-from ingest.quality.limits import RATE_LOOK, SPIKE_LOOK, Limits
+from ingest.quality.limits import RATE_LOOK, REACH_CADENCES, SPIKE_LOOK, Limits
 from ingest.quality.lookback import AFTER, NOTHING, UNSOUND, Lookback, Step, Vantage
 from ingest.quality.resets import Resets
 from ingest.quality.rings import Lines, Rings
@@ -30,7 +30,7 @@ Mask = NDArray[np.bool_]
 WRONG = mask(Test.GROSS_RANGE, Test.SENSOR, Test.SPIKE, Test.RATE_OF_CHANGE)  # the value is not the water's
 OUTLIER = mask(Test.GROSS_RANGE, Test.RATE_OF_CHANGE)
 BEFORE_SPIKE = mask(Test.GROSS_RANGE, Test.SENSOR, Test.RATE_OF_CHANGE, Test.FLAT_LINE)
-COVERAGE = 0.8  # of the window must be there before a signal is called attenuated
+COVERAGE = 0.8  # of the window's readings, and of its time but for one cadence, must be there
 TREND_SLACK = 1.5  # a trend over 1 h may be taken over up to 1.5 h, where readings are late
 
 
@@ -158,6 +158,7 @@ class Judge:
         vantage, series, value = back.all.take(rows), self._step.series[rows], self._step.value[rows]
         high, low, count = np.zeros(len(rows)), np.zeros(len(rows)), np.ones(len(rows))
         total, squares = np.zeros(len(rows)), np.zeros(len(rows))  # of differences from the row itself
+        oldest = vantage.time.copy()
         left, lag = np.arange(len(rows)), 0
         while len(left):
             lag += 1
@@ -172,10 +173,16 @@ class Judge:
             total[some] += apart
             squares[some] += apart * apart
             count[some] += 1
+            oldest[some] = back.time(address[counted])
         deviation = np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0.0))
-        expected = limits.window[series] / 1e6 / limits.cadence[series]
+        window = limits.window[series]
+        enough = (count >= COVERAGE * window / 1e6 / limits.cadence[series]) & (count > 1)
+        enough &= vantage.time - oldest >= COVERAGE * window - limits.reach[series] / REACH_CADENCES
         spread = np.where(limits.by_std[series], deviation, high - low)
-        return np.where((count >= COVERAGE * expected) & (count > 1), spread, np.nan)
+        enough |= ~limits.by_std[series] & (
+            spread >= limits.least_spread[series]
+        )  # it has moved enough already
+        return np.where(enough, spread, np.nan)
 
     # -- other series
 

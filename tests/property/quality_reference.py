@@ -221,8 +221,12 @@ class Reference:
             return NOT_EVALUATED
         wrong = (Test.GROSS_RANGE, Test.SENSOR, Test.SPIKE, Test.RATE_OF_CHANGE)
         inside = [seen for seen in before if seen.time > row.time - round(quiet.window * 1e6)]
-        values = [row.value] + [seen.value for seen in inside if not seen.failed(*wrong)]
-        if len(values) < max(2, 0.8 * quiet.window / stream.cadence):
+        counted = [row] + [seen for seen in inside if not seen.failed(*wrong)]
+        values = [seen.value for seen in counted]
+        seconds = (row.time - counted[-1].time) / 1e6
+        few = len(values) < max(2, 0.8 * quiet.window / stream.cadence)
+        moved = quiet.min_range is not None and max(values) - min(values) >= quiet.min_range
+        if not moved and (few or seconds < 0.8 * quiet.window - stream.cadence):
             return NOT_EVALUATED
         if quiet.min_range is not None:
             return SUSPECT if max(values) - min(values) < quiet.min_range else PASS
