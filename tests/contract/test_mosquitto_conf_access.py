@@ -19,13 +19,36 @@ TICK = "huewatch/tick"
 TICKED = "huewatch/tick/committed"
 MARK = "hue/exercise"
 OTHER = "huewatch/other"
-TOPICS = (READINGS, UPLINK, MARKER, ALERT, TICK, TICKED, MARK, OTHER)
+REBIRTH = "spBv1.0/hue/NCMD/gw-1"
+COMMAND = "as923_2/gateway/gw-1/command/down"
+# What no account writes, but gateways and a bridge to The Things Stack.
+GATEWAYS = (
+    "v3/hue@city/devices/dev-1/up",
+    "as923_2/gateway/gw-1/event/stats",
+    "as923_2/gateway/gw-1/event/up",
+    "as923_2/gateway/gw-1/state/conn",
+    "spBv1.0/hue/NBIRTH/gw-1",
+    "spBv1.0/hue/DDATA/gw-1/dev-1",
+    "spBv1.0/hue/DCMD/gw-1/dev-1",
+    "senml/gw-1/dev-1",
+    "senml-cbor/gw-1/dev-1",
+    "sta/gw-1/v1.1/Datastreams(1)/Observations",
+    "tele/gw-1/SENSOR",
+    "cmnd/gw-1/Power",
+    "teltonika/gw-1/modbus",
+    "Advantech/gw-1/data",
+    "airgradient/readings/gw-1",
+    "cs/v2/data/gw-1/gauge",
+    "cs/v1/data/cr1000x/gw-1/gauge/cj",
+    "tt10/gw-1/dev-1",
+)
+TOPICS = (READINGS, UPLINK, MARKER, ALERT, TICK, TICKED, MARK, OTHER, REBIRTH, COMMAND, *GATEWAYS)
 
 MAY_WRITE = {
-    "ingest": {MARKER, TICKED},
+    "ingest": {MARKER, TICKED, REBIRTH},
     "feed": {ALERT},
     "ioc": set[str](),
-    "chirpstack": {UPLINK},
+    "chirpstack": {UPLINK, COMMAND},
     "health": set[str](),
     "simulator": {READINGS, UPLINK, TICK},
     "exercise-admin": {MARK},
@@ -51,7 +74,7 @@ SYS = {
 
 @pytest.fixture
 def writers(broker: EmbeddedBroker) -> Iterator[dict[str, Client]]:
-    """Each topic's connected writer; `OTHER` has none."""
+    """Each topic's connected writer; `OTHER` and what gateways write have none."""
     clients = {user: Client.login(broker, user, f"writer-{user}") for user in ACCOUNTS}
     yield {topic: clients[user] for user, topics in MAY_WRITE.items() for topic in topics}
     for client in clients.values():
@@ -98,7 +121,7 @@ def test_will_is_published_only_on_the_own_topics(broker: EmbeddedBroker, user: 
     heard = {packet.topic for reader in readers for packet in reader.settle()}
     for reader in readers:
         reader.disconnect()
-    assert heard == MAY_WRITE[user]
+    assert heard == MAY_WRITE[user] - {REBIRTH, COMMAND}  # which gateways alone may read
 
 
 def _die(broker: EmbeddedBroker, user: str, will: Will) -> None:
