@@ -30,7 +30,6 @@ if TYPE_CHECKING:  # the catalogue's lint calls this package
     from ingest.catalog import Datastream
 
 LOCAL_TIME = 7 * 3_600_000_000  # UTC+07:00, without summer time: whose months a climatology means
-LEVEL_DECIMALS = 9  # as levels are rounded when they are worked out of distances
 
 Index = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -109,7 +108,6 @@ class Appraiser:
         self._ids = np.array([number for number, _, _ in ordered], np.int64)
         settings = [stream for _, _, stream in ordered]
         self._ranges = GrossRanges.of([*(stream.gross_range for stream in settings), None])
-        self._saturation = np.array([*(_saturation(stream) for stream in settings), np.inf], np.float64)
         attended = self._attend([key for _, key, _ in ordered], settings)
         self._series = np.full(
             len(ordered) + 1, -1
@@ -178,12 +176,12 @@ class Appraiser:
     def evaluate(self, rows: Columns) -> Appraisal:
         """Judge new rows, without duplicates, in their order of arrival."""
         place = self._place(rows.datastream)
-        tests, saturated = self._by_value(place, rows)
+        tests = self._by_value(place, rows)
         series = self._series[place]
         attended = np.flatnonzero(series >= 0)
         if not len(attended):
             return Appraisal(roll_up(tests), tests, self._no_revisions(), None, attended, None)
-        return self._evaluate(rows, tests, saturated, series, attended)
+        return self._evaluate(rows, tests, series, attended)
 
     def adopt(self, appraisal: Appraisal) -> None:
         """After COMMIT: what was judged becomes memory."""
@@ -201,23 +199,20 @@ class Appraiser:
         )
         return np.where(known, place, size)
 
-    def _by_value(self, place: Index, rows: Columns) -> tuple[Index, Mask]:
-        """What each row's value alone says, and whether its sensor only says "at least"."""
+    def _by_value(self, place: Index, rows: Columns) -> Index:
+        """What each row's value alone says, packed."""
         gross = qartod.gross_range(rows.value, place, self._ranges)
-        saturated = rows.value >= self._saturation[place]
         sensor = np.where(RANK[rows.quality] > RANK[gross], rows.quality, Quality.NOT_EVALUATED).astype(
             np.int8
         )
-        tests = pack({Test.SYNTAX: qartod.syntax(len(place)), Test.GROSS_RANGE: gross, Test.SENSOR: sensor})
-        return tests, saturated
+        return pack({Test.SYNTAX: qartod.syntax(len(place)), Test.GROSS_RANGE: gross, Test.SENSOR: sensor})
 
-    def _evaluate(
-        self, rows: Columns, tests: Index, saturated: Mask, series: Index, attended: Index
-    ) -> Appraisal:
+    def _evaluate(self, rows: Columns, tests: Index, series: Index, attended: Index) -> Appraisal:
         at, time = series[attended], rows.time[attended]
         own = self._climatology(at, time, rows.value[attended], tests[attended])
         floor, ceiling = self._resets.floor(at, time), self._resets.ceiling(at, time)
-        whole = Step(at, time, rows.value[attended], attended, own, saturated[attended], floor, ceiling)
+        doubted = rows.quality[attended] == Quality.SUSPECT
+        whole = Step(at, time, rows.value[attended], attended, own, doubted, floor, ceiling)
         steps = number_steps(at, time, self._rings.newest[at], self._together[at])
         several = self._several(at, steps)
         work = _Work(self._limits, self._resets, tests)
@@ -313,9 +308,3 @@ def _places(series: Index) -> Index:
     """The place of each row within its series, for rows sorted by series."""
     first = np.flatnonzero(np.r_[True, series[1:] != series[:-1]])
     return np.arange(len(series)) - np.repeat(first, np.diff(np.r_[first, len(series)]))
-
-
-def _saturation(stream: Datastream) -> float:
-    """The level at and above which a ranging sensor only says "at least"."""
-    ranging = stream.ranging
-    return np.inf if ranging is None else round(ranging.zero_elevation - ranging.blanking, LEVEL_DECIMALS)

@@ -91,6 +91,18 @@ def set_flag(packed: Packed, test: Test, flags: Flags) -> Packed:
     return (packed & ~(0xF << test.shift)) | (flags.astype(np.int64) << test.shift)
 
 
+def with_flags(packed: Packed, rows: NDArray[np.int64], test: Test, flags: Flags) -> Packed:
+    """A copy in which some rows have these flags of a test."""
+    packed = packed.copy()
+    packed[rows] = set_flag(packed[rows], test, flags)
+    return packed
+
+
+def not_evaluated(rows: int) -> Flags:
+    """So many rows of which nothing can be said."""
+    return np.full(rows, Quality.NOT_EVALUATED, np.int8)
+
+
 def failed(packed: Packed, tests: int = _EACH) -> NDArray[np.bool_]:
     """Whether one of the tests (a `mask`) says FAIL, the only flag that has the third bit."""
     return np.asarray((packed & (tests << 2)) != 0, np.bool_)

@@ -26,16 +26,17 @@ Mask = NDArray[np.bool_]
 
 NOTHING = -1
 AFTER = 0  # the lag of the row after a late one
-UNSOUND = mask(Test.GROSS_RANGE, Test.SENSOR)
+UNSOUND = mask(Test.GROSS_RANGE, Test.SENSOR)  # what a row's value alone, or its sensor, says
+WRONG = mask(Test.GROSS_RANGE, Test.SENSOR, Test.SPIKE, Test.RATE_OF_CHANGE)  # the value is not the water's
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """Rows sorted by series and, within it, in order of arrival.
 
-    `order`: each row's place in the batch. `tests`: what a row's value alone says, packed. `saturated`: the
-    sensor says "at least". `floor` and `ceiling`: the installations before and after, which hide what lies
-    beyond them.
+    `order`: each row's place in the batch. `tests`: what a row's value alone says, packed. `doubted`: it is
+    suspect already, as is what a sensor repeats that is under water. `floor` and `ceiling`: the installations
+    before and after, which hide what lies beyond them.
     """
 
     series: Index
@@ -43,7 +44,7 @@ class Step:
     value: Floats
     order: Index
     tests: Index
-    saturated: Mask
+    doubted: Mask
     floor: Times
     ceiling: Times
 
@@ -57,7 +58,7 @@ class Step:
             self.value[rows],
             self.order[rows],
             self.tests[rows],
-            self.saturated[rows],
+            self.doubted[rows],
             self.floor[rows],
             self.ceiling[rows],
         )
@@ -93,7 +94,7 @@ class Lookback:
     """Memory and step as one. `tests` are the step's flags so far; `revise` changes some in memory's view."""
 
     def __init__(self, rings: Rings, limits: Limits, resets: Resets, step: Step, place: Index) -> None:
-        self._rings, self._limits, self._resets, self._step = rings, limits, resets, step
+        self.rings, self._limits, self._resets, self._step = rings, limits, resets, step
         self.tests = step.tests
         self._revised = np.empty(0, np.int64)
         self._revision = np.empty(0, np.int64)
@@ -105,7 +106,7 @@ class Lookback:
 
     def newest(self, series: Index) -> Vantage:
         """The points of the newest rows in memory; whoever asks sees to it that there are any."""
-        time = self._rings.newest[series]
+        time = self.rings.newest[series]
         nothing = np.zeros(len(series), np.int64)
         span = self._limits.span[series]
         floor = np.maximum(self._resets.floor(series, time), np.maximum(time, NEVER + span) - span)
@@ -118,7 +119,7 @@ class Lookback:
 
     def at(self, vantage: Vantage, lag: Index | int) -> Index:
         """The row `lag` before each point, or `NOTHING`; lag 0 of a late row is the row after it."""
-        series, rings = vantage.series, self._rings
+        series, rings = vantage.series, self.rings
         back = lag + vantage.newer  # in memory, 1 for the newest row there
         if self._runs:
             back = back - vantage.place
@@ -138,13 +139,13 @@ class Lookback:
 
     def oldest(self, vantage: Vantage) -> Times:
         """The time of the oldest row that each point, at the start of its run, can see in memory."""
-        rings, series = self._rings, vantage.series
+        rings, series = self.rings, vantage.series
         oldest = rings.time[rings.address(series, rings.count[series])]
         return np.asarray(np.maximum(oldest, vantage.floor), np.int64)
 
     def lines(self, series: Index) -> Lines:
         """What is remembered of the line that ends with the newest row in memory."""
-        return self._rings.lines.take(series)
+        return self.rings.lines.take(series)
 
     def first(
         self, vantage: Vantage, lags: int, fit: Callable[[Index], Mask], after: Index | None = None
@@ -165,17 +166,17 @@ class Lookback:
 
     def time(self, address: Index) -> Times:
         """Times; arbitrary for `NOTHING`."""
-        return self._column(self._rings.time, self._step.time, address)
+        return self._column(self.rings.time, self._step.time, address)
 
     def value(self, address: Index) -> Floats:
         """Values; NaN for `NOTHING`."""
-        value = self._column(self._rings.value, self._step.value, address)
+        value = self._column(self.rings.value, self._step.value, address)
         value[address == NOTHING] = np.nan
         return value
 
     def flags(self, address: Index) -> Index:
         """Packed flags; none for `NOTHING`."""
-        tests = self._column(self._rings.tests, self.tests, address)
+        tests = self._column(self.rings.tests, self.tests, address)
         tests[address == NOTHING] = 0
         if len(self._revised):
             at = np.minimum(np.searchsorted(self._revised, address), len(self._revised) - 1)
@@ -183,7 +184,7 @@ class Lookback:
         return tests
 
     def _column(self, memory: NDArray, fresh: NDArray, address: Index) -> NDArray:  # type: ignore[type-arg]
-        size = len(self._rings)
+        size = len(self.rings)
         in_step = address >= size
         if not in_step.any():
             return memory.take(address, mode="clip") if size else np.zeros(len(address), memory.dtype)

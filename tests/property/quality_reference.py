@@ -36,6 +36,7 @@ class Seen:
 
     time: int
     value: float
+    doubted: bool
     flags: dict[Test, int] = field(default_factory=dict)
 
     def failed(self, *tests: Test) -> bool:
@@ -85,7 +86,7 @@ class Reference:
 
     def take(self, item: Item) -> None:
         stream, number = self.streams[item.datastream], item.datastream
-        row = Seen(item.time, item.value)
+        row = Seen(item.time, item.value, item.quality == SUSPECT)
         row.flags[Test.SYNTAX] = PASS
         gross = row.flags[Test.GROSS_RANGE] = self.gross(stream, item.value)
         outranks = RANK[Quality(item.quality)] > RANK[Quality(gross)]
@@ -137,6 +138,10 @@ class Reference:
     def gap(self, stream: Datastream, item: Item, before: list[Seen]) -> int:
         gap = gap_of(stream.quality)
         assert gap
+        last = self.memory[item.datastream][-1:]
+        if last and last[0].time < item.time:  # in order: however long ago
+            same = self.era(item.datastream, last[0].time) == self.era(item.datastream, item.time)
+            before = last if same else []
         if not before:
             return NOT_EVALUATED
         cadences = (item.time - before[0].time) / 1e6 / stream.cadence
@@ -198,8 +203,7 @@ class Reference:
         stream = self.streams[number]
         flat = stream.quality.flat_line
         assert flat
-        saturated = stream.ranging and row.value >= stream.ranging.zero_elevation - stream.ranging.blanking
-        if not row.sound or saturated or (flat.above is not None and row.value < flat.above):
+        if not row.sound or row.doubted or (flat.above is not None and row.value < flat.above):
             return NOT_EVALUATED
         tolerance = max(flat.tolerance, stream.quality.resolution or 0.0) * (1 + 1e-9)
         line = [row]
@@ -216,8 +220,7 @@ class Reference:
     def attenuated(self, stream: Datastream, row: Seen, before: list[Seen]) -> int:
         quiet = stream.quality.attenuated_signal
         assert quiet
-        saturated = stream.ranging and row.value >= stream.ranging.zero_elevation - stream.ranging.blanking
-        if not row.sound or saturated:
+        if not row.sound or row.doubted:
             return NOT_EVALUATED
         wrong = (Test.GROSS_RANGE, Test.SENSOR, Test.SPIKE, Test.RATE_OF_CHANGE)
         inside = [seen for seen in before if seen.time > row.time - round(quiet.window * 1e6)]
