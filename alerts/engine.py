@@ -73,8 +73,10 @@ class Engine:
     def evaluate(self, changes: Changes) -> Outcome:
         """What the rows and the moment come to; nothing is changed."""
         rows, index = self._rows(changes.inserted)
-        evaluation = Evaluation(self._state, changes.moment, rows, index)
+        rejudged = np.flatnonzero(np.isin(self.numbers, changes.rejudged)) if changes.rejudged else None
+        evaluation = Evaluation(self._state, changes.moment, rows, index, rejudged)
         evaluation.revise()
+        evaluation.rejudge()
         evaluation.take()
         if changes.moment.tick:
             evaluation.tick()

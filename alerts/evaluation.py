@@ -70,9 +70,14 @@ class Outcome:
 
 
 class Evaluation:
-    """One batch against the adopted state; call `revise`, `take`, `tick`, then `outcome`."""
+    """One batch against the adopted state; call `revise`, `rejudge`, `take`, `tick`, then `outcome`.
 
-    def __init__(self, state: EngineState, moment: Moment, rows: Rows, index: Index) -> None:
+    `rejudged`: series whose remembered levels have changed since they were judged.
+    """
+
+    def __init__(
+        self, state: EngineState, moment: Moment, rows: Rows, index: Index, rejudged: Index | None = None
+    ) -> None:
         self._state = state
         self._moment = moment
         self._columns: dict[int, Columns] = {}
@@ -81,6 +86,7 @@ class Evaluation:
         self._ended: list[Condition] = []
         self._told: list[tuple[int, int, Event]] = []
         self._faults: list[tuple[str, str]] = []
+        self._rejudged = np.empty(0, np.int64) if rejudged is None else rejudged
         self._split(rows, index, occurrences(rows.series), self._judged(rows))
 
     def outcome(self) -> Outcome:
@@ -111,9 +117,24 @@ class Evaluation:
             self._told.append((BEFORE_ROWS, BEFORE_ROWS, event))
             self._ended.append(ended)
         for rule, pair in self._state.revisions:
-            self._revise(rule, pair)
+            self._revise(rule, pair, "rule changed")
 
-    def _revise(self, rule: int, pair: int) -> None:
+    def rejudge(self) -> None:
+        """Judge the newest row of each such series again, as if it had just come with its new level."""
+        for rule, table in enumerate(self._state.tables):
+            if table.kind is None:
+                continue
+            for series in self._rejudged.tolist():
+                pair = int(table.pair_of[series])
+                if pair < 0:
+                    continue
+                columns = self._columns.get(rule, self._state.columns[rule])
+                if columns.state.level[pair]:
+                    self._revise(rule, pair, "zero corrected")
+                at = np.flatnonzero(self._series == series)
+                self._judge(rule, np.array([pair]), at, np.array([BEFORE_ROWS]))
+
+    def _revise(self, rule: int, pair: int, reason: str) -> None:
         table, columns = self._state.tables[rule], self._staged(rule)
         self._touched.add((rule, pair))  # its new version is stored in any case
         if table.kind is None:
@@ -131,7 +152,7 @@ class Evaluation:
         kind = EventKind.ESCALATED if level > before else EventKind.LOWERED if level else EventKind.CANCELLED
         time = int(window.time[0, -1]) if level else self._moment.now
         columns.state.put(np.array([pair]), _settled(level, time))
-        self._tell(Turn(rule, pair, BEFORE_ROWS, kind, before, time, reason="rule changed"), window, signal)
+        self._tell(Turn(rule, pair, BEFORE_ROWS, kind, before, time, reason=reason), window, signal)
 
     # -- the rows
 
@@ -145,6 +166,7 @@ class Evaluation:
             if table.kind is not None:
                 active |= rows.value >= table.quiet_below[pair]
             loud |= active & (pair >= 0)
+        loud |= np.isin(rows.series, self._rejudged)
         if not loud.any():
             return loud
         series = np.zeros(len(memory.newest), np.bool_)
@@ -157,7 +179,7 @@ class Evaluation:
         self._rows = rows.take(judged)
         self._index = index[judged]
         self._occurrence = occurrence[judged]
-        self._series = np.unique(self._rows.series)
+        self._series = np.union1d(self._rows.series, self._rejudged)
         self._windows = self._state.memory.gather(self._series)
 
     def take(self) -> None:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ingest.codecs import codecs
+from ingest.derive import problems as derived_problems
 from ingest.installation import BEGINNING, Identity, Installed, Reference, history
 from ingest.model import Nature
 from ingest.units import UNITS, UnknownUnit, conversion
@@ -42,6 +43,10 @@ def check_stations(stations: Sequence[Located[Station]]) -> list[Problem]:
         problems += _duplicate_datastreams(station, place)
         for index, datastream in enumerate(station.datastreams):
             problems += check_datastream(datastream, place.at("datastreams", index))
+        for index, derived in enumerate(station.derived):
+            where = place.at("derived", index)
+            found = derived_problems(derived, station)
+            problems += [where.at(*path).problem(message, remedy) for path, message, remedy in found]
     return problems
 
 

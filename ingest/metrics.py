@@ -22,6 +22,9 @@ BATCH_MESSAGES = Histogram(
 COMMIT_RETRIES = Counter("huewatch_commit_retries", "Commits tried again after a transient failure")
 STORAGE_ERRORS = Counter("huewatch_storage_errors", "Messages that the database refused one by one")
 GATEWAY_REQUESTS = Counter("huewatch_gateway_requests", "Messages to gateways, such as requests for a birth")
+REFINE_FAILURES = Counter(
+    "huewatch_refine_failures", "Commits that stored rows without quality tests and derived results"
+)
 EVALUATION_FAILURES = Counter(
     "huewatch_evaluation_failures", "Commits that stored observations without deciding on them"
 )

@@ -243,10 +243,15 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a sink is given inside the transaction: the rows that are really new, and the moment."""
+    """What a sink is given inside the transaction: the rows that are really new, and the moment.
+
+    `rejudged`: datastreams whose stored levels have changed since anything was decided on them, since a zero
+    was corrected; the newest of each is to be judged again.
+    """
 
     inserted: ObservationBatch
     moment: Moment
+    rejudged: Sequence[int] = ()
 
 
 class Sink(Protocol):

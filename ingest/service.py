@@ -27,6 +27,7 @@ from ingest.model import Nature, Remembered, Sink
 from ingest.mqtt import BrokerSettings, Statistics, Subscriber
 from ingest.normalise import Limits, Normaliser
 from ingest.pipeline import Pipeline
+from ingest.refine import Refiner
 from ingest.settings import Settings
 from ingest.store import codec_memory
 from ingest.store.connection import connect
@@ -119,13 +120,17 @@ def _open(
         lossy = check_durability(connection)
         kind = database_kind(connection)
         remembered = codec_memory.load(connection)
-        ids = register(connection, [key for key, _, _ in catalogue.datastreams()], place.nature)
+        keys = [key for key, _, _ in (*catalogue.datastreams(), *catalogue.derived())]
+        ids = register(connection, keys, place.nature)
     metrics.DATABASE.info({"kind": str(kind)})
     for name in lossy:
         log.error("the database can lose commits", extra={"switched_off": name})
     owner = f"{socket.gethostname()}/{os.getpid()}"
-    writer = Writer(place.database_url, settings.partition, owner, settings.receive_maximum)
+    refiner = Refiner(catalogue, ids)
+    writer = Writer(place.database_url, settings.partition, owner, settings.receive_maximum, refiner)
     claim = writer.claim()
+    for correction in writer.correct_zeros(catalogue, ids):
+        log.warning("levels corrected", extra={"correction": str(correction)})
     sinks = make_sinks(ids)
     writer.rebuild(sinks)
     log.info("partition claimed", extra={"epoch": claim.epoch, "database": str(kind), "owner": owner})

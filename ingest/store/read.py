@@ -114,7 +114,8 @@ SELECT time, value, quality, received_at FROM observation_current
 WHERE datastream = %s AND time >= %s AND time < %s ORDER BY time DESC LIMIT %s
 """
 _RECENT = """
-COPY (SELECT datastream, time, value, quality, received_at, time_source, tests
+COPY (SELECT datastream, time, value, CASE WHEN %s THEN quality ELSE first_quality END, received_at,
+    time_source, tests
 FROM unnest(%s::int4[]) AS s(id)
 CROSS JOIN LATERAL (SELECT time AS newest FROM observation
     WHERE datastream = s.id ORDER BY time DESC LIMIT 1) n
@@ -179,12 +180,16 @@ def observations(connection: Connection, datastream: int, start: int, end: int, 
 
 
 @reactions()
-def recent(connection: Connection, ids: Sequence[int], memory_us: int, limit: int) -> ObservationBatch:
+def recent(
+    connection: Connection, ids: Sequence[int], memory_us: int, limit: int, *, revised: bool = False
+) -> ObservationBatch:
     """For each datastream its newest `limit` rows within `memory_us` of its newest, by datastream and time.
 
-    Columns as between stages; `message` is -1.
+    Levels are by today's zeros. Flags are those at arrival, which alerts are decided on, or those that stand
+    now when `revised`. Columns as between stages; `message` is -1.
     """
-    with connection.cursor() as cursor, cursor.copy(_RECENT, (list(ids), memory_us, limit)) as stream:
+    parameters = (revised, list(ids), memory_us, limit)
+    with connection.cursor() as cursor, cursor.copy(_RECENT, parameters) as stream:
         rows = bytearray()
         for row in stream:  # a piece for each row: held together they would be 60 MB at 10,000 series
             rows += row

@@ -9,8 +9,9 @@ one thread at a time.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,9 +20,13 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from ingest import metrics
+from ingest.catalog import Catalogue
 from ingest.clock import to_datetime
+from ingest.installation import Correction
 from ingest.model import Changes, Committed, Intake, Moment, ObservationBatch, RawMessage, Sink
-from ingest.store import codec_memory, ledger, quarantine, receipts, rows
+from ingest.refine import Refined, Refiner
+from ingest.store import codec_memory, ledger, quarantine, receipts, refined, rows, zeros
 from ingest.store.classify import Marks, Verdict
 from ingest.store.connection import Connection, Cursor
 from ingest.store.errors import Fatal, Poison, SinkFailed, StoreError, Transient, reaction_to
@@ -45,6 +50,8 @@ INSERT INTO gap (partition, session, topics, started_at, ended_at, reason) VALUE
 ON CONFLICT (partition, session) DO NOTHING
 """
 
+log = logging.getLogger("huewatch.store")
+
 
 @dataclass(frozen=True, slots=True)
 class _Staged:
@@ -54,14 +61,21 @@ class _Staged:
     committed: Committed
     session: int
     fresh: ObservationBatch
+    refined: Refined | None
     quota: tuple[int, Counter[str]] | None
     outcomes: Sequence[tuple[Sink, Any]]
 
 
 class Writer:
-    """The writer of one partition; `window` is the Receive Maximum that its MQTT session asks for."""
+    """The writer of one partition; `window` is the Receive Maximum that its MQTT session asks for.
 
-    def __init__(self, database_url: str, partition: str, owner: str, window: int) -> None:
+    `refiner` flags new rows and derives from them; without one they are stored as they come. Call `rebuild`
+    after `claim` and before the first `commit`.
+    """
+
+    def __init__(
+        self, database_url: str, partition: str, owner: str, window: int, refiner: Refiner | None = None
+    ) -> None:
         self._lease = Lease(database_url, partition, owner)
         self._window = window
         self._batch = 0
@@ -70,6 +84,10 @@ class Writer:
         self._marks = Marks()
         self._quota = quarantine.Quota()
         self._partitions = Partitions()
+        self._refiner = refiner
+        self._refiner_current = True
+        self._as_it_comes: Intake | None = None  # refining this one has failed
+        self._rejudged: tuple[int, ...] = ()
         self._staged: _Staged | None = None  # what a COMMIT of unknown outcome may have stored
         self._settled: _Staged | None = None  # that outcome turned out committed; nobody was told yet
 
@@ -117,12 +135,24 @@ class Writer:
                 # A row came by another way than this writer, newer than its mark: ask the table this once.
                 connection.execute("ROLLBACK")
                 self._marks.forget()
+                self._refiner_current = False
                 return self._transact(connection, intake, moment, sinks, blind_reason)
 
+    def correct_zeros(self, catalogue: Catalogue, ids: Mapping[str, int]) -> Sequence[Correction]:
+        """Bring stored levels to the catalogue's zeros; the next commit lets the sinks judge the newest again.
+
+        Call it between `claim` and `rebuild`; may be repeated.
+        """
+        with self._reacting():
+            corrections = zeros.apply(self._ready(), catalogue, ids)
+        self._rejudged = tuple(sorted({ids[one.datastream] for one in corrections}))
+        return corrections
+
     def rebuild(self, sinks: Sequence[Sink]) -> None:
-        """Let the sinks read all their state again, on this thread's connection; may be repeated."""
+        """Let refiner and sinks read all their state again, on this thread's connection; may be repeated."""
         with self._reacting():
             connection = self._ready()
+            self._rebuild_refiner(connection)
             for sink in sinks:
                 sink.rebuild(connection)
 
@@ -162,6 +192,8 @@ class Writer:
     def _transact(
         self, connection: Connection, intake: Intake, moment: Moment, sinks: Sequence[Sink], blind_reason: str
     ) -> Committed:
+        if not self._refiner_current:
+            self._rebuild_refiner(connection)
         self._partitions.ensure(connection, intake.observations.time)
         with connection.cursor() as cursor:
             arrival = receipts.arrivals(intake.messages)
@@ -206,8 +238,12 @@ class Writer:
         observations = receipts.retime(intake.observations, recalled.times)
         verdict = rows.verdicts(cursor, self._marks, observations)
         fresh = observations.take(verdict == Verdict.NEW)
-        outcomes = _evaluate(sinks, Changes(fresh, moment))
+        refining = self._refine(cursor, intake, fresh)
+        if refining is not None:
+            fresh = refining.rows
+        outcomes = _evaluate(sinks, Changes(fresh, moment, self._rejudged))
         rows.copy(cursor, fresh)
+        self._save_refined(cursor, intake, refining, moment.now)
         rows.keep_conflicts(cursor, observations.take(verdict == Verdict.CONFLICT))
         used = quarantine.write(cursor, intake, self._quota, moment.now) if intake.rejects else None
         quarantine.settle(cursor, intake, moment.now)
@@ -216,7 +252,41 @@ class Writer:
         receipts.save(cursor, self._lease.partition, session, recalled.fresh)
         _persist(cursor, outcomes)
         quota = None if used is None else (moment.now, used)
-        return _Staged(intake, self._committed(intake, verdict), session, fresh, quota, outcomes)
+        return _Staged(intake, self._committed(intake, verdict), session, fresh, refining, quota, outcomes)
+
+    def _refine(self, cursor: Cursor, intake: Intake, fresh: ObservationBatch) -> Refined | None:
+        """Flags and results of new rows. A fault in a test or a derivation costs these, never the rows."""
+        if self._refiner is None or self._as_it_comes is intake:
+            return None
+        try:
+            return self._refiner.evaluate(fresh, lambda spans: refined.load_inputs(cursor, spans))
+        except (psycopg.Error, StoreError):
+            raise
+        except Exception as error:
+            self._gave_up_refining(error)
+            return None
+
+    def _save_refined(self, cursor: Cursor, intake: Intake, refining: Refined | None, now: int) -> None:
+        if refining is None:
+            return
+        try:
+            refined.save(cursor, refining.revisions, refining.derived, now)
+        except psycopg.Error as error:
+            if isinstance(reaction_to(error), Poison):
+                self._as_it_comes = intake
+                self._gave_up_refining(error)
+                raise Transient("rows are stored without their results") from error
+            raise
+
+    def _gave_up_refining(self, error: Exception) -> None:
+        log.error("rows stored without quality tests and derived results", exc_info=error)
+        metrics.REFINE_FAILURES.inc()
+        self._refiner_current = False
+
+    def _rebuild_refiner(self, connection: Connection) -> None:
+        if self._refiner is not None:
+            self._refiner.rebuild(refined.load_memory(connection, self._refiner.needs()))
+        self._refiner_current = True
 
     def _committed(self, intake: Intake, verdict: NDArray[np.int8]) -> Committed:
         return Committed(
@@ -233,6 +303,10 @@ class Writer:
         self._staged = None
         self._batch, self._session = staged.committed.batch, staged.session
         self._marks.adopt(staged.fresh.datastream, staged.fresh.time)
+        if self._refiner is not None and staged.refined is not None:
+            self._refiner.adopt(staged.refined)
+        if staged.outcomes:
+            self._rejudged = ()
         if staged.quota is not None:
             self._quota.adopt(*staged.quota)
         for sink, outcome in staged.outcomes:

@@ -20,12 +20,20 @@ SHARED_WITH_SIMULATORS = {"ingest.catalog", "ingest.clock", "ingest.model.Nature
 
 # Packages and modules that do no I/O: sockets, files, databases, threads and clocks are outside them.
 PURE = (
+    "ingest/adoption.py",
     "ingest/codecs",
+    "ingest/derive",
+    "ingest/device_clock.py",
+    "ingest/explain.py",
+    "ingest/installation.py",
     "ingest/memory.py",
     "ingest/normalise.py",
+    "ingest/pending.py",
     "ingest/quality",
+    "ingest/refine.py",
     "ingest/routing.py",
     "ingest/series.py",
+    "ingest/staff_check.py",
     "ingest/store/classify.py",
     "ingest/topics.py",
     "ingest/units.py",

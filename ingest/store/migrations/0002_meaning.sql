@@ -31,10 +31,10 @@ CREATE TABLE derived (
     PRIMARY KEY (datastream, time)
 );
 
--- Observations as they are to be read now.
+-- Observations as they are to be read now. `first_quality` is the flag at arrival, which alerts were decided on.
 CREATE VIEW observation_current AS
 SELECT o.datastream, o.time, coalesce(d.value, o.value) AS value, coalesce(q.quality, o.quality) AS quality,
-    o.received_at, o.time_source, coalesce(q.tests, o.tests) AS tests
+    o.received_at, o.time_source, coalesce(q.tests, o.tests) AS tests, o.quality AS first_quality
 FROM observation o
 LEFT JOIN derived d ON d.datastream = o.datastream AND d.time = o.time
 LEFT JOIN quality_revision q ON q.datastream = o.datastream AND q.time = o.time;
@@ -44,7 +44,8 @@ CREATE TABLE installation (
     datastream int4 NOT NULL,
     valid_from timestamptz NOT NULL, -- '-infinity' where the catalogue gives no date
     revision int4 NOT NULL,
-    zero_elevation float8 NOT NULL,
+    zero_elevation float8, -- NULL: the catalogue has this date no more
+    source text NOT NULL, -- gateway/device/channel
     registered_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (datastream, valid_from, revision)
 );

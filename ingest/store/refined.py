@@ -1,0 +1,98 @@
+"""What quality tests and derivations read and write in the writer's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.clock import to_datetime, to_micros
+from ingest.derive import Series
+from ingest.model import ObservationBatch
+from ingest.quality.appraiser import Need, Revisions
+from ingest.refine import DerivedRows, Span
+from ingest.store import read
+from ingest.store.binary_copy import Float8s, Int4s, Int8s, Times
+from ingest.store.connection import Connection, Cursor
+
+_FIRST = -2_208_988_800_000_000  # 1900-01-01Z, before which nothing is stored
+_LAST = 7_258_118_400_000_000  # 2200-01-01Z
+_INPUTS = """
+SELECT s.place, o.time, o.value, o.quality
+FROM unnest(%s, %s, %s) WITH ORDINALITY AS s(datastream, since, until, place)
+CROSS JOIN LATERAL (SELECT time, value, quality FROM observation_current c
+    WHERE c.datastream = s.datastream AND c.time >= s.since AND c.time <= s.until) o
+ORDER BY s.place, o.time
+"""
+_REVISE = """
+INSERT INTO quality_revision AS q (datastream, time, quality, tests, revision, revised_at)
+SELECT datastream, time, quality, tests, 1, %s FROM unnest(%s, %s, %s, %s) AS r(datastream, time, quality, tests)
+ON CONFLICT (datastream, time) DO UPDATE SET quality = excluded.quality, tests = excluded.tests,
+    revision = q.revision + 1, revised_at = excluded.revised_at
+WHERE (q.quality, q.tests) IS DISTINCT FROM (excluded.quality, excluded.tests)
+"""
+_DERIVE = """
+INSERT INTO derived AS d (datastream, time, value, quality, coverage, inputs_until, revision)
+SELECT datastream, time, nullif(value, 'NaN'), quality, coverage, inputs_until, 1
+FROM unnest(%s, %s, %s, %s, %s, %s) AS r(datastream, time, value, quality, coverage, inputs_until)
+ON CONFLICT (datastream, time) DO UPDATE SET value = excluded.value, quality = excluded.quality,
+    coverage = excluded.coverage, inputs_until = excluded.inputs_until, revision = d.revision + 1
+WHERE (d.value, d.quality, d.coverage) IS DISTINCT FROM
+    (excluded.value, excluded.quality, excluded.coverage)
+"""
+
+
+def load_memory(connection: Connection, needs: Sequence[Need]) -> list[ObservationBatch]:
+    """The rows that each need names, with the flags and levels that they have now."""
+    return [read.recent(connection, need.datastreams, need.span, need.rows, revised=True) for need in needs]
+
+
+def load_inputs(cursor: Cursor, spans: Sequence[Span]) -> list[Series]:
+    """The stored rows of each span, by time."""
+    datastream = np.array([span[0] for span in spans], np.int32)
+    since, until = (np.clip([span[side] for span in spans], _FIRST, _LAST) for side in (1, 2))
+    columns = Int4s(datastream), Times(since), Times(until)
+    rows = cursor.execute(_INPUTS, columns, prepare=False).fetchall()
+    place = np.array([row[0] - 1 for row in rows], np.intp)
+    time = np.array([to_micros(row[1]) for row in rows], np.int64)
+    value = np.array([row[2] for row in rows], np.float64)
+    quality = np.array([row[3] for row in rows], np.int8)
+    ends = np.searchsorted(place, np.arange(len(spans) + 1)).tolist()
+    parts = (slice(first, last) for first, last in zip(ends[:-1], ends[1:], strict=True))
+    return [Series(time[part], value[part], quality[part]) for part in parts]
+
+
+def save(cursor: Cursor, revisions: Revisions, derived: DerivedRows, now: int) -> None:
+    """Store the newest word on each row that was decided, and each result, where they changed."""
+    if len(revisions):
+        last = _last_of_key(revisions.datastream, revisions.time)
+        columns = (
+            Int4s(revisions.datastream[last]),
+            Times(revisions.time[last]),
+            Int4s(revisions.quality[last]),
+            Int8s(revisions.tests[last]),
+        )
+        cursor.execute(_REVISE, (to_datetime(now), *columns), prepare=False)
+    if len(derived):
+        cursor.execute(
+            _DERIVE,
+            (
+                Int4s(derived.datastream),
+                Times(derived.time),
+                Float8s(derived.value),
+                Int4s(derived.quality),
+                Float8s(derived.coverage),
+                Times(derived.inputs_until),
+            ),
+            prepare=False,
+        )
+
+
+def _last_of_key(datastream: NDArray[np.int32], time: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The last row of each (datastream, time)."""
+    order = np.lexsort((time, datastream))  # stable
+    number, moment = datastream[order], time[order]
+    last = np.ones(len(order), np.bool_)
+    last[:-1] = (number[1:] != number[:-1]) | (moment[1:] != moment[:-1])
+    return order[last]
