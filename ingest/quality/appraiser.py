@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ingest.model import Quality
 from ingest.quality import qartod
-from ingest.quality.flags import RANK, Flags, Test, pack, roll_up, set_flag, unpack
+from ingest.quality.flags import RANK, Flags, Test, pack, roll_up, set_flag, unpack, with_flags
 from ingest.quality.judge import Judge, Judged
 from ingest.quality.limits import Limits, needs_rows
 from ingest.quality.lookback import Step
@@ -57,7 +57,7 @@ class StoredColumns(Columns, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Revisions:
-    """Rows that were stored before and are now decided; `worse` where the quality is worse than it was."""
+    """Rows that a later one has decided; `worse` where the quality is worse than it was."""
 
     datastream: NDArray[np.int32]
     time: NDArray[np.int64]
@@ -67,6 +67,18 @@ class Revisions:
 
     def __len__(self) -> int:
         return len(self.datastream)
+
+    def with_rows(self, others: Revisions) -> Revisions:
+        """These and then the others."""
+        if not len(others):
+            return self
+        return Revisions(
+            np.concatenate((self.datastream, others.datastream)),
+            np.concatenate((self.time, others.time)),
+            np.concatenate((self.quality, others.quality)),
+            np.concatenate((self.tests, others.tests)),
+            np.concatenate((self.worse, others.worse)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +92,8 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Appraisal:
-    """What a batch came to: quality and packed flags of its rows, revisions, and what `adopt` takes over."""
+    """What a batch came to: quality and packed flags of its rows as each came, revisions of them and of
+    earlier ones by the rows that came after, and what `adopt` takes over."""
 
     quality: Flags
     tests: NDArray[np.int64]
@@ -226,7 +239,35 @@ class Appraiser:
                 if len(chosen):
                     _remember(rings, *work.step(rings, whole.take(chosen)))
         revisions = self._revisions(work, series, rows.time, attended[several[at]])
-        return Appraisal(roll_up(work.tests), work.tests, revisions, first, restless, rings)
+        pending = self._pending(series, rows.time)
+        tests, decided = self._at_arrival(work.tests, pending, series, rows.time)
+        return Appraisal(roll_up(tests), tests, revisions.with_rows(decided), first, restless, rings)
+
+    def _pending(self, series: Index, time: Index) -> Index:
+        """The rows that waited for a next one when they came: the newest of their series then."""
+        spiky = np.flatnonzero((series >= 0) & self._limits.spike_on[series])
+        order = spiky[np.argsort(series[spiky], kind="stable")]
+        rank = np.empty(len(order), np.int64)
+        rank[np.argsort(time[order], kind="stable")] = np.arange(len(order))
+        group = np.cumsum(np.r_[False, series[order][1:] != series[order][:-1]]) if len(order) else order
+        reached = group * len(order) + rank  # one line of numbers on which each series is its own stretch
+        before = np.r_[-1, np.maximum.accumulate(reached)[:-1]] if len(order) else reached
+        newest = (reached > before) & (time[order] > self._rings.newest[series[order]])
+        return order[newest]
+
+    def _at_arrival(
+        self, tests: Index, pending: Index, series: Index, time: Index
+    ) -> tuple[Index, Revisions]:
+        """The flags that each row had when it came, and those that later rows of the batch gave it."""
+        decided = pending[unpack(tests[pending], Test.SPIKE) != Quality.NOT_EVALUATED]
+        if not len(decided):
+            return tests, self._no_revisions()
+        waiting = np.full(len(decided), Quality.NOT_EVALUATED, np.int8)
+        arrived = with_flags(tests, decided, Test.SPIKE, waiting)
+        quality, was = roll_up(tests[decided]), roll_up(arrived[decided])
+        number = self._number[series[decided]].astype(np.int32)
+        revisions = Revisions(number, time[decided], quality, tests[decided], RANK[quality] > RANK[was])
+        return arrived, revisions
 
     def _several(self, series: Index, steps: Index) -> Mask:
         """Which series take several steps; those that are compared with each other do so together."""
