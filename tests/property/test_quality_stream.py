@@ -155,6 +155,7 @@ class Player:
     def __init__(self) -> None:
         self.appraiser = Appraiser(city(), RESETS)
         self.stored: dict[tuple[int, int], tuple[Item, int]] = {}
+        self.arrived: dict[tuple[int, int], int] = {}
         self.revisions = 0
 
     def play(self, items: Sequence[Item]) -> Appraisal:
@@ -162,6 +163,7 @@ class Player:
         self.appraiser.adopt(appraisal)
         for item, tests in zip(items, appraisal.tests.tolist(), strict=True):
             self.stored[item.datastream, item.time] = (item, tests)
+            self.arrived[item.datastream, item.time] = tests
         revised = appraisal.revisions
         for number, time, tests in zip(revised.datastream, revised.time, revised.tests, strict=True):
             item, before = self.stored[int(number), int(time)]
@@ -232,6 +234,26 @@ def test_every_row_comes_to_what_the_slow_reference_says_for_any_batches_and_res
             met["revision"] += player.revisions
     print(dict(met))
     assert [case for case in REQUIRED if not met[case]] == []
+
+
+def test_a_row_has_the_same_flags_at_its_arrival_for_any_cuts() -> None:
+    """Alerts are decided on them, so that what was told does not depend on how batches were cut."""
+    decided_within_a_batch = 0
+    for seed in range(3):
+        items = random_stream(seed)
+        players = []
+        for longest in (1, 7, 10_000):
+            player = Player()
+            for batch in cut(items, random.Random(seed + longest), longest):
+                player.play(batch)
+            players.append(player)
+        one_by_one, *others = players
+        for player in others:
+            assert player.arrived == one_by_one.arrived
+        final = {key: tests for key, (_, tests) in one_by_one.stored.items()}
+        decided_within_a_batch += sum(final[key] != tests for key, tests in others[-1].arrived.items())
+    print(f"{decided_within_a_batch} rows were decided by a later row of their batch")
+    assert decided_within_a_batch
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
