@@ -17,6 +17,7 @@ from alerts.rules import KINDS
 from alerts.rules.book import rules_schema
 from ingest.catalog import load_catalogue
 from ingest.codecs import codecs
+from ingest.codecs.lorawan import DEVICES
 from ingest.model import RejectReason
 from ingest.settings import PREFIX, SECRETS, Settings, load_settings
 
@@ -73,6 +74,36 @@ def test_the_examples_of_the_page_load(tmp_path: Path) -> None:
     (tmp_path / "huewatch.toml").write_text(toml, encoding="utf-8")
     assert load_settings(file=tmp_path / "huewatch.toml", environ={}).settings.broker_port == 8883
     assert all(json.loads(text) for text in re.findall(r"```json\n(.*?)```", README, flags=re.DOTALL))
+
+
+def subsections(section: str) -> dict[str, str]:
+    """Heading -> text of what a section is divided into."""
+    body = README.split(f"\n## {section}\n")[1].split("\n## ")[0]
+    parts = (part.partition("\n") for part in body.split("\n### ")[1:])
+    return {heading: text for heading, _, text in parts}
+
+
+def test_every_codec_has_its_own_heading_in_the_order_of_the_table() -> None:
+    """Where `huewatch check` sends whoever has given a codec settings that it cannot have."""
+    assert [name for name in subsections("Codecs") if name in codecs()] == list(first_cells("Codecs"))
+
+
+@pytest.mark.parametrize("name", sorted(codecs()))
+def test_a_codecs_text_names_each_of_its_settings(name: str) -> None:
+    text = subsections("Codecs")[name]
+    missing = [
+        field for field in codecs()[name].settings.model_fields if not re.search(rf"\b{field}\b", text)
+    ]
+    assert missing == []
+
+
+def test_every_known_lorawan_device_has_its_row_with_its_ports() -> None:
+    rows = re.findall(
+        r"^\| ([A-Z]\S+) \| ([^|]+) \|", subsections("Codecs")["Known LoRaWAN devices"], re.MULTILINE
+    )
+    documented = {profile: set(re.findall(r"\d", ports)) for profile, ports in rows}
+    known = {name: {str(port) for port in (*one.ports, *one.other_frames)} for name, one in DEVICES.items()}
+    assert documented == known
 
 
 @pytest.mark.filterwarnings("ignore:Default value:UserWarning")  # a quantity's default has no JSON form
