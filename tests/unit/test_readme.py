@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import huewatch
 from alerts.api import stream, v1
+from ingest.new_station import copy_shipped_config
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "README.vi.md", "config/README.md")
@@ -94,6 +95,53 @@ def test_every_path_of_the_feed_is_documented_and_no_other() -> None:
         f"/api/v1{route.path}" for route in stream.router.routes
     }
     assert table == {route.replace(":path}", "}") for route in routes}
+
+
+@pytest.fixture
+def songbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The gateway of "Your own gateway" in a folder of its own; the command that reads its message."""
+    section = TEXTS["README.md"].split("\n## Your own gateway\n")[1].split("\n## ")[0]
+    blocks = dict(reversed(BLOCK.findall(section)))  # of the texts the first
+    copy_shipped_config(tmp_path / "my-city")
+    (tmp_path / "my-city" / "catalog" / "songbox.yaml").write_text(blocks["yaml"], encoding="utf-8")
+    (tmp_path / "message.json").write_text(blocks["json"], encoding="utf-8")
+    (tmp_path / "printed.txt").write_text(blocks["text"], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return str(blocks["sh"]).replace("\\\n", " ").removeprefix("huewatch ")
+
+
+def test_a_gateway_that_nobody_knows_is_read_by_the_yaml_of_the_page(songbox: str) -> None:
+    done = CliRunner().invoke(huewatch.app, shlex.split(songbox))
+    assert (done.exit_code, done.stdout) == (0, Path("printed.txt").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "exit_code", "says"),
+    [
+        ('"val": "1965", ', "", 1, "distance: not_a_number: 'distance' says 'absent'"),
+        ('"bat": "3.61",', "", 0, "1 of 2 readings would be stored"),
+        ("giọt", "millimet", 0, "2 of 3 readings would be stored"),
+        ("ST-7", "ST-8", 1, "Message: identity_mismatch"),
+        ('"box"', '"crate"', 1, "Message: "),
+    ],
+)
+def test_what_the_page_says_of_a_gateway_that_changes_its_messages_holds(
+    songbox: str, old: str, new: str, exit_code: int, says: str
+) -> None:
+    message = Path("message.json")
+    text = message.read_text(encoding="utf-8")
+    assert old in text
+    message.write_text(text.replace(old, new), encoding="utf-8")
+    done = CliRunner().invoke(huewatch.app, shlex.split(songbox))
+    assert says in done.stdout
+    assert done.exit_code == exit_code
+
+
+def test_message_of_the_page_in_which_nothing_is_found_is_unreadable(songbox: str) -> None:
+    Path("message.json").write_text('{"ts": "27/10/2025 20:00:00", "box": {"id": "ST-7"}}', encoding="utf-8")
+    done = CliRunner().invoke(huewatch.app, shlex.split(songbox))
+    assert "Message: undecodable: none of the route's values is there" in done.stdout
+    assert done.exit_code == 1
 
 
 def test_scripts_that_are_called_exist() -> None:
