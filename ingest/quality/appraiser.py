@@ -238,10 +238,10 @@ class Appraiser:
                 chosen = np.flatnonzero(several[at] & (steps == number))
                 if len(chosen):
                     _remember(rings, *work.step(rings, whole.take(chosen)))
-        revisions = self._revisions(work, series, rows.time, attended[several[at]])
         pending = self._pending(series, rows.time)
         tests, decided = self._at_arrival(work.tests, pending, series, rows.time)
-        return Appraisal(roll_up(tests), tests, revisions.with_rows(decided), first, restless, rings)
+        revisions = decided.with_rows(self._revisions(work))
+        return Appraisal(roll_up(tests), tests, revisions, first, restless, rings)
 
     def _pending(self, series: Index, time: Index) -> Index:
         """The rows that waited for a next one when they came: the newest of their series then."""
@@ -258,7 +258,7 @@ class Appraiser:
     def _at_arrival(
         self, tests: Index, pending: Index, series: Index, time: Index
     ) -> tuple[Index, Revisions]:
-        """The flags that each row had when it came, and those that later rows of the batch gave it."""
+        """The flags that each row had when it came, and those that a later row of its step gave it."""
         decided = pending[unpack(tests[pending], Test.SPIKE) != Quality.NOT_EVALUATED]
         if not len(decided):
             return tests, self._no_revisions()
@@ -289,19 +289,13 @@ class Appraiser:
         tests[asked] = set_flag(tests[asked], Test.CLIMATOLOGY, qartod.climatology(value[asked], low, high))
         return tests
 
-    def _revisions(self, work: _Work, series: Index, time: Index, restless: Index) -> Revisions:
-        """The decided rows that are not of this batch; those that are get their flags there."""
+    def _revisions(self, work: _Work) -> Revisions:
+        """What later steps decided of rows of earlier ones, stored before or in this batch."""
         if not work.decided:
             return self._no_revisions()
         of, at, before, tests = (np.concatenate(column) for column in zip(*work.decided, strict=True))
-        here = {(int(series[row]), int(time[row])): int(row) for row in restless}
-        place = np.array([here.get((int(s), int(t)), -1) for s, t in zip(of, at, strict=True)], np.int64)
-        fresh = place >= 0
-        work.tests[place[fresh]] = tests[fresh]
-        stored = ~fresh
-        quality, was = roll_up(tests[stored]), roll_up(before[stored])
-        number = self._number[of[stored]].astype(np.int32)
-        return Revisions(number, at[stored], quality, tests[stored], RANK[quality] > RANK[was])
+        quality, was = roll_up(tests), roll_up(before)
+        return Revisions(self._number[of].astype(np.int32), at, quality, tests, RANK[quality] > RANK[was])
 
     @staticmethod
     def _no_revisions() -> Revisions:
