@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from ingest.catalog import Catalogue, Datastream, Station
+from ingest.catalog import Catalogue, Datastream, Ranging, Station
 from ingest.clock import Clock, to_datetime
 from ingest.model import Nature
 from simulators.broker import Address, Gateway
@@ -84,29 +84,43 @@ def message_of(trial: Trial, catalogue: Catalogue) -> tuple[Message, str]:
     """The gateway's message, and in words what its sensor says; `Refused` when no sensor could say it."""
     if not (math.isfinite(trial.value) and abs(trial.value) <= LARGEST):
         raise Refused(f"{trial.value} is not a number that a sensor can send")
-    device = device_of(trial.datastream)
-    ranging = trial.datastream.ranging
-    distance = trial.value if ranging is None else ranging.zero_elevation - trial.value
-    if ranging is not None and not ranging.blanking <= distance < ranging.max_range:
-        lowest, highest = (
-            ranging.zero_elevation - ranging.max_range,
-            ranging.zero_elevation - ranging.blanking,
-        )
-        raise Refused(f"this sensor sees levels above {lowest:g} m and up to {highest:g} m")
+    stream = _as_installed(trial)
+    device, ranging = device_of(stream), stream.ranging
+    reading = trial.value if ranging is None else ranging.reading_of(trial.value)
+    if ranging is not None and not ranging.blanking <= reading < ranging.max_range:
+        raise Refused(f"this sensor sees levels {_reach(ranging)}")
     sample = Sample(
         SeriesSpec(datastream=trial.key, curve="by hand", resolution=FINEST, device=device),
-        _speaking_its_unit(trial.datastream) if device == "json" else trial.datastream,
+        _speaking_its_unit(stream) if device == "json" else stream,
         trial.time,
-        distance if device == "json" else trial.value,
+        reading if device == "json" else trial.value,
     )
     try:
         (message,) = encode([sample], Topics(catalogue), 1, trial.station.nature.value)
     except KeyError as error:
         raise Refused(f"the catalogue has no route for {error} topics: see its routes.yaml") from None
-    said = "" if ranging is None else f"a distance of {distance:g} m"
+    said = "" if ranging is None else f"a {ranging.measures} of {reading:g} m"
     if device != "json":
         said = f"a distance of {distance_mm(sample)} mm by {device.upper()}"
     return message, said
+
+
+def _as_installed(trial: Trial) -> Datastream:
+    """The datastream as the one sensor makes it that stands there at the reading's time."""
+    installed = trial.datastream.installed(trial.time)
+    if installed is None:
+        raise Refused(f"{trial.key} has no sensor at that time: see its `installations` in the catalogue")
+    return trial.datastream.model_copy(
+        update={"source": installed.source, "ranging": installed.ranging, "installations": ()}
+    )
+
+
+def _reach(ranging: Ranging) -> str:
+    """From where to where it can tell a level."""
+    if ranging.measures == "depth":
+        return f"from {ranging.zero_elevation:g} m and below {ranging.highest:g} m"
+    lowest = ranging.zero_elevation - ranging.max_range
+    return f"above {lowest:g} m and up to {ranging.highest:g} m"
 
 
 def device_of(datastream: Datastream) -> Device:
@@ -117,7 +131,8 @@ def device_of(datastream: Datastream) -> Device:
     )
     if not is_dev_eui:
         return "json"
-    if datastream.ranging is None or source.channel != "distance":
+    ranging = datastream.ranging
+    if ranging is None or ranging.measures != "distance" or source.channel != "distance":
         raise Refused(
             f"{source.device} is a LoRaWAN device whose channel {source.channel!r} no simulated device has "
             "(EM500-UDL and LDDS75 send 'distance')"

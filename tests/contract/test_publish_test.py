@@ -21,6 +21,7 @@ from typer.testing import CliRunner, Result
 from ingest.catalog import Catalogue, load_catalogue
 from ingest.embedded import EmbeddedBroker
 from ingest.embedded_server import free_port
+from ingest.installation import Installation
 from ingest.model import Nature, Quality, RawMessage
 from ingest.normalise import Normaliser
 from ingest.settings import load_settings
@@ -33,6 +34,7 @@ from tests.support.parts import need_program
 
 SHIPPED = files("huewatch_config") / "catalog"
 NOW = 1_761_523_200_123_456
+DAY = 86_400_000_000
 KIMLONG = "HUE-WL-KIMLONG"
 ODD_STATIONS = """\
 stations:
@@ -57,6 +59,27 @@ stations:
         cadence: 5min
         source: {gateway: gw-radar, device: d, channel: distance, unit: mm}
         ranging: {zero_elevation: 8.0, blanking: 0.5, max_range: 10.0}
+  - id: MOVED
+    name: {vi: Dời, en: Moved}
+    kind: river
+    location: {lat: 16.4, lon: 107.5}
+    datastreams:
+      - name: level
+        property: water_level
+        unit: m
+        cadence: 5min
+        source: {gateway: gw-moved, device: radar, channel: distance, unit: mm}
+        ranging: {zero_elevation: 8.0, blanking: 0.5, max_range: 10.0}
+        installations:
+          - {}
+          - valid_from: 2025-10-20T00:00:00+07:00
+            device: probe
+            channel: depth
+            measures: depth
+            zero_elevation: -1.0
+            blanking: 0
+            max_range: 6.0
+          - {valid_from: 2025-12-01T00:00:00+07:00, device: planned, zero_elevation: 9.0}
   - id: SOIL
     name: {vi: Đất, en: Soil}
     kind: water
@@ -121,6 +144,47 @@ def test_value_survives_a_gateway_that_speaks_another_unit(
 ) -> None:
     read, _ = sent(odd(tmp_path), station, value)
     assert read == pytest.approx(value, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("time", "device", "said"),
+    [
+        (
+            NOW,
+            "probe",
+            "a depth of 4.25 m",
+        ),  # the one before it is gone, the planned one to come
+        (NOW - 30 * DAY, "radar", "a distance of 4.75 m"),
+        (NOW + 60 * DAY, "planned", "a distance of 5.75 m"),
+    ],
+)
+def test_a_reading_is_sent_as_the_sensor_says_it_that_stands_there_at_its_time(
+    tmp_path: Path, time: int, device: str, said: str
+) -> None:
+    catalogue = odd(tmp_path)
+    message, words = message_of(Trial(*choose(catalogue, "MOVED", None), 3.25, time), catalogue)
+    assert (message.topic.split("/")[3], words) == (device, said)
+    if time == NOW:
+        assert sent(catalogue, "MOVED", 3.25)[0] == pytest.approx(3.25, abs=1e-9)
+
+
+@pytest.mark.parametrize(("value", "allowed"), [(-1.01, False), (-1.0, True), (4.99, True), (5.0, False)])
+def test_a_probe_in_the_water_tells_levels_from_its_own_height_up(
+    tmp_path: Path, value: float, allowed: bool
+) -> None:
+    if allowed:
+        assert sent(odd(tmp_path), "MOVED", value)[0] == pytest.approx(value, abs=1e-9)
+    else:
+        with pytest.raises(Refused, match="from -1 m and below 5 m"):
+            sent(odd(tmp_path), "MOVED", value)
+
+
+def test_a_time_without_a_sensor_is_refused(tmp_path: Path) -> None:
+    catalogue = odd(tmp_path)
+    station, stream = choose(catalogue, "RADAR", None)
+    gone = stream.model_copy(update={"installations": (Installation(valid_until=NOW),)})
+    with pytest.raises(Refused, match="no sensor"):
+        message_of(Trial(station, gone, 3.0, NOW), catalogue)
 
 
 @pytest.mark.parametrize(
