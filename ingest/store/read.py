@@ -40,6 +40,35 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
+class Appraised:
+    """One observation with what it is worth today.
+
+    `time_source`: a `TimeSource`, 0 where it was not recorded. `tests`: the flag of each quality test, packed
+    by `ingest.quality`. `revised`: whether flag or level were another at arrival.
+    """
+
+    time: int
+    value: float
+    quality: int
+    received_at: int
+    time_source: int
+    tests: int
+    revised: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One row of a derived datastream. `value` None: unknown. `inputs_until`: the newest input looked at."""
+
+    time: int
+    value: float | None
+    quality: int
+    coverage: float
+    inputs_until: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class WriterState:
     """A partition's writer. `now_at`: the time of its last decision, logical in a demo. `age`: microseconds
     of real time since its last commit, by the database's clock; None before the first."""
@@ -113,6 +142,22 @@ _OBSERVATIONS = """
 SELECT time, value, quality, received_at FROM observation_current
 WHERE datastream = %s AND time >= %s AND time < %s ORDER BY time DESC LIMIT %s
 """
+_APPRAISED = """
+SELECT time, value, quality, received_at, time_source, tests,
+    EXISTS (SELECT FROM quality_revision q WHERE q.datastream = o.datastream AND q.time = o.time)
+    OR EXISTS (SELECT FROM derived d WHERE d.datastream = o.datastream AND d.time = o.time)
+FROM (SELECT * FROM observation_current
+    WHERE datastream = %s AND time >= %s AND time < %s ORDER BY time DESC LIMIT %s) o ORDER BY time
+"""
+_RESULTS = """
+SELECT time, value, quality, coverage, inputs_until, revision FROM derived
+WHERE datastream = %s AND time >= %s AND time < %s ORDER BY time DESC LIMIT %s
+"""
+_LATEST_RESULTS = """
+SELECT d.key, r.time, r.value, r.quality, r.coverage, r.inputs_until, r.revision FROM datastream d
+CROSS JOIN LATERAL (SELECT * FROM derived WHERE datastream = d.id ORDER BY time DESC LIMIT 1) r
+WHERE d.nature = %s AND d.key = ANY(%s)
+"""
 _RECENT = """
 COPY (SELECT datastream, time, value, CASE WHEN %s THEN quality ELSE first_quality END, received_at,
     time_source, tests
@@ -177,6 +222,27 @@ def observations(connection: Connection, datastream: int, start: int, end: int, 
     """The newest `limit` observations with start <= time < end (microseconds), in order of time."""
     rows = connection.execute(_OBSERVATIONS, (datastream, to_datetime(start), to_datetime(end), limit))
     return [Observed(*_plain(row)) for row in rows][::-1]
+
+
+@reactions()
+def appraised(connection: Connection, datastream: int, start: int, end: int, limit: int) -> list[Appraised]:
+    """The same rows as `observations`, with what each is worth."""
+    rows = connection.execute(_APPRAISED, (datastream, to_datetime(start), to_datetime(end), limit))
+    return [Appraised(*_plain(row)) for row in rows]
+
+
+@reactions()
+def results(connection: Connection, datastream: int, start: int, end: int, limit: int) -> list[Result]:
+    """The newest `limit` rows of a derived datastream with start <= time < end, in order of time."""
+    rows = connection.execute(_RESULTS, (datastream, to_datetime(start), to_datetime(end), limit))
+    return [Result(*_plain(row)) for row in rows][::-1]
+
+
+@reactions()
+def latest_results(connection: Connection, nature: str, keys: Sequence[str]) -> dict[str, Result]:
+    """The newest row of each of these derived datastreams that has one, by key."""
+    rows = connection.execute(_LATEST_RESULTS, (nature, list(keys)))
+    return {key: Result(*_plain(row)) for key, *row in rows}
 
 
 @reactions()
