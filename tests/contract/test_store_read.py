@@ -8,8 +8,8 @@ import pytest
 from ingest.clock import to_datetime
 from ingest.model import Nature
 from ingest.store import connect
-from ingest.store.errors import Fatal
 from ingest.store.datastreams import register
+from ingest.store.errors import Fatal
 from ingest.store.read import (
     Result,
     appraised,
