@@ -1,8 +1,10 @@
 """The quality of rows as they come: what each is worth, and which earlier rows a later one has decided.
 
-Promises: however a stream is cut into batches, the final flags are the same, and an appraiser rebuilt from
-stored rows goes on as the one that lived. `evaluate` is pure: nothing changes until `adopt`, which is called
-after COMMIT only. All of `Appraisal.revisions` must be stored. What a row is judged by: see `judge`.
+Promises: however a stream is cut into batches, each row has the same flags when it comes and the same in the
+end, and an appraiser rebuilt from stored rows goes on as the one that lived. `evaluate` is pure: nothing
+changes until `adopt`, which is called after COMMIT only. `Appraisal` has a row's flags as they were when it
+came, also where a later row of the same batch decided it: what is told must not depend on the cut. All of
+`Appraisal.revisions` must be stored. What a row is judged by: see `judge`.
 Series without tests cost a look-up and their gross range. Called by the writer, from one thread at a time.
 """
 
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from ingest.model import Quality
 from ingest.quality import qartod
-from ingest.quality.flags import RANK, Flags, Test, pack, roll_up, set_flag, unpack, with_flags
+from ingest.quality.flags import RANK, Flags, Test, pack, roll_up, set_flag, unpack
 from ingest.quality.judge import Judge, Judged
 from ingest.quality.limits import Limits, needs_rows
 from ingest.quality.lookback import Step
@@ -67,18 +69,6 @@ class Revisions:
 
     def __len__(self) -> int:
         return len(self.datastream)
-
-    def with_rows(self, others: Revisions) -> Revisions:
-        """These and then the others."""
-        if not len(others):
-            return self
-        return Revisions(
-            np.concatenate((self.datastream, others.datastream)),
-            np.concatenate((self.time, others.time)),
-            np.concatenate((self.quality, others.quality)),
-            np.concatenate((self.tests, others.tests)),
-            np.concatenate((self.worse, others.worse)),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,36 +228,7 @@ class Appraiser:
                 chosen = np.flatnonzero(several[at] & (steps == number))
                 if len(chosen):
                     _remember(rings, *work.step(rings, whole.take(chosen)))
-        pending = self._pending(series, rows.time)
-        tests, decided = self._at_arrival(work.tests, pending, series, rows.time)
-        revisions = decided.with_rows(self._revisions(work))
-        return Appraisal(roll_up(tests), tests, revisions, first, restless, rings)
-
-    def _pending(self, series: Index, time: Index) -> Index:
-        """The rows that waited for a next one when they came: the newest of their series then."""
-        spiky = np.flatnonzero((series >= 0) & self._limits.spike_on[series])
-        order = spiky[np.argsort(series[spiky], kind="stable")]
-        rank = np.empty(len(order), np.int64)
-        rank[np.argsort(time[order], kind="stable")] = np.arange(len(order))
-        group = np.cumsum(np.r_[False, series[order][1:] != series[order][:-1]]) if len(order) else order
-        reached = group * len(order) + rank  # one line of numbers on which each series is its own stretch
-        before = np.r_[-1, np.maximum.accumulate(reached)[:-1]] if len(order) else reached
-        newest = (reached > before) & (time[order] > self._rings.newest[series[order]])
-        return order[newest]
-
-    def _at_arrival(
-        self, tests: Index, pending: Index, series: Index, time: Index
-    ) -> tuple[Index, Revisions]:
-        """The flags that each row had when it came, and those that a later row of its step gave it."""
-        decided = pending[unpack(tests[pending], Test.SPIKE) != Quality.NOT_EVALUATED]
-        if not len(decided):
-            return tests, self._no_revisions()
-        waiting = np.full(len(decided), Quality.NOT_EVALUATED, np.int8)
-        arrived = with_flags(tests, decided, Test.SPIKE, waiting)
-        quality, was = roll_up(tests[decided]), roll_up(arrived[decided])
-        number = self._number[series[decided]].astype(np.int32)
-        revisions = Revisions(number, time[decided], quality, tests[decided], RANK[quality] > RANK[was])
-        return arrived, revisions
+        return Appraisal(roll_up(work.tests), work.tests, self._revisions(work), first, restless, rings)
 
     def _several(self, series: Index, steps: Index) -> Mask:
         """Which series take several steps; those that are compared with each other do so together."""
@@ -290,12 +251,12 @@ class Appraiser:
         return tests
 
     def _revisions(self, work: _Work) -> Revisions:
-        """What later steps decided of rows of earlier ones, stored before or in this batch."""
+        """The rows that later ones decided."""
         if not work.decided:
             return self._no_revisions()
-        of, at, before, tests = (np.concatenate(column) for column in zip(*work.decided, strict=True))
+        of, time, before, tests = (np.concatenate(column) for column in zip(*work.decided, strict=True))
         quality, was = roll_up(tests), roll_up(before)
-        return Revisions(self._number[of].astype(np.int32), at, quality, tests, RANK[quality] > RANK[was])
+        return Revisions(self._number[of].astype(np.int32), time, quality, tests, RANK[quality] > RANK[was])
 
     @staticmethod
     def _no_revisions() -> Revisions:
@@ -305,7 +266,8 @@ class Appraiser:
 
 
 class _Work:
-    """The flags of a batch while its steps are judged; `decided`: series, time, flags before and after."""
+    """The flags of a batch while its steps are judged: those that rows had when they came, and (`decided`)
+    series, time, flags before and after of those that a later row decided."""
 
     def __init__(self, limits: Limits, resets: Resets, tests: Index) -> None:
         self._limits, self._resets = limits, resets
@@ -315,13 +277,15 @@ class _Work:
     def step(self, rings: Rings, rows: Step) -> tuple[Step, Judged]:
         """Judge rows that are one step, in order of arrival."""
         rows = rows.take(np.argsort(rows.series, kind="stable"))
-        place = _places(rows.series)
-        judged = Judge(rings, self._limits, self._resets, rows, place).judge()
-        self.tests[rows.order] = judged.tests
+        judged = Judge(rings, self._limits, self._resets, rows, _places(rows.series)).judge()
+        self.tests[rows.order] = judged.arrived
         if len(judged.address):
             series = np.searchsorted(rings.base, judged.address, side="right") - 1
             before = rings.tests[judged.address]
             self.decided.append((series, rings.time[judged.address], before, judged.decided))
+        at = np.flatnonzero(judged.tests != judged.arrived)
+        if len(at):
+            self.decided.append((rows.series[at], rows.time[at], judged.arrived[at], judged.tests[at]))
         return rows, judged
 
 

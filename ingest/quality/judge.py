@@ -18,7 +18,7 @@ from ingest.model import Quality
 from ingest.quality import qartod
 from ingest.quality.flags import Flags, Test, failed, mask, not_evaluated, with_flags
 from ingest.quality.flat_line import find_lines, lasted
-from ingest.quality.limits import RATE_LOOK, REACH_CADENCES, Limits
+from ingest.quality.limits import RATE_LOOK, REACH_CADENCES, SPIKE_LOOK, Limits
 from ingest.quality.lookback import NOTHING, UNSOUND, WRONG, Lookback, Step
 from ingest.quality.neighbours import Neighbours
 from ingest.quality.resets import Resets
@@ -29,16 +29,19 @@ Index = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+LOOK = max(RATE_LOOK, 2 * SPIKE_LOOK)  # how many rows back spike and rate look
 OUTLIER = mask(Test.GROSS_RANGE, Test.RATE_OF_CHANGE)
 COVERAGE = 0.8  # of the window's readings, and of its time but for one cadence, must be there
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The step's flags, which rows in memory (`address`) were decided and now have which flags, and the
-    lines that end with the step's rows."""
+    """The step's flags in the end, and as they were when each row came (`arrived`: a later row of the step
+    may have decided a spike); which rows in memory (`address`) were decided and now have which flags; and
+    the lines that end with the step's rows."""
 
     tests: Index
+    arrived: Index
     address: Index
     decided: Index
     lines: Lines
@@ -61,12 +64,14 @@ class Judge:
     def _judge(self) -> Judged:
         back = self._back
         tests = self._gap(self._flat_line(self._step.tests))
-        tests, address, decided = self._spike_and_rate(tests)
+        spikes = Spikes(back, self._limits, self._step, self._asked(self._limits.spike_on))
+        tests, address, decided = self._spike_and_rate(tests, spikes)
         back.tests = tests
         tests = self._attenuated(tests)
         tests = Neighbours(self._rings, back, self._limits, self._step).judge(tests, self._sound)
         back.tests = tests
-        return Judged(self._verify(tests), address, decided, self._lines)
+        tests = self._verify(tests)
+        return Judged(tests, spikes.at_arrival(tests), address, decided, self._lines)
 
     def _asked(self, on: Mask, sound: bool = True) -> Index:
         asked = on[self._step.series]
@@ -103,22 +108,36 @@ class Judge:
 
     # -- spike and rate: each depends on which rows before have failed
 
-    def _spike_and_rate(self, tests: Index) -> tuple[Index, Index, Index]:
-        """Repeats until nothing changes, which it does: a row's flags depend on earlier rows' alone."""
-        spikes = Spikes(self._back, self._limits, self._step, self._asked(self._limits.spike_on))
-        rated = self._asked(self._limits.rate_on)
-        empty = np.empty(0, np.int64)
-        if not len(spikes.rows) and not len(rated):
-            return self._unsound(tests), empty, empty
-        self._back.tests, known = tests, (empty, empty)
-        while True:
-            flagged, address, decided = spikes.decide(tests)
-            flagged = with_flags(flagged, rated, Test.RATE_OF_CHANGE, self._rate(rated))
-            same = np.array_equal(flagged, self._back.tests)
-            if same and np.array_equal(address, known[0]) and np.array_equal(decided, known[1]):
-                return self._unsound(flagged), address, decided
-            self._back.tests, known = flagged, (address, decided)
-            self._back.revise(address, decided)
+    def _spike_and_rate(self, tests: Index, spikes: Spikes) -> tuple[Index, Index, Index]:
+        """Judges all, then again the rows that look back on one that has since failed, or no longer has.
+
+        That ends, since a row's flags depend on earlier rows' alone.
+        """
+        back, rated = self._back, self._asked(self._limits.rate_on)
+        rate, flagged = not_evaluated(len(rated)), tests
+        address = decided = np.empty(0, np.int64)
+        asked, back.tests = np.ones(len(tests), np.bool_), tests
+        while (len(spikes.rows) or len(rated)) and asked.any():
+            spikes.judge(asked)
+            again = asked[rated]
+            rate[again] = self._rate(rated[again])
+            before = address[failed(decided)]
+            flagged, address, decided = spikes.put(tests)
+            flagged = with_flags(flagged, rated, Test.RATE_OF_CHANGE, rate)
+            asked = self._looking_back_on(failed(flagged) != failed(back.tests))
+            if not np.array_equal(before, address[failed(decided)]):
+                asked |= back.all.place < LOOK
+            back.tests = flagged
+            back.revise(address, decided)
+        return self._unsound(flagged), address, decided
+
+    def _looking_back_on(self, rows: Mask) -> Mask:
+        """The rows that may look back on one of these."""
+        edges = np.zeros(len(rows) + LOOK + 1, np.int64)
+        at = np.flatnonzero(rows)
+        edges[at + 1] += 1
+        edges[at + LOOK + 1] -= 1
+        return np.asarray(np.cumsum(edges)[: len(rows)] > 0, np.bool_)
 
     def _unsound(self, tests: Index) -> Index:
         """Rows that failed by their own value were not compared with others."""

@@ -107,12 +107,13 @@ class Rings:
     def newer_than(self, series: Index, time: Times) -> Index:
         """How many rows of each series are newer than a time."""
         newer = np.zeros(len(series), np.int64)
-        left = np.flatnonzero(self.newest[series] > time)
-        while len(left):
-            newer[left] += 1
-            more = newer[left] < self.count[series[left]]
-            left = left[more]
-            left = left[self.time[self.address(series[left], newer[left] + 1)] > time[left]]
+        late = np.flatnonzero(self.newest[series] > time)
+        low, high = newer[late] + 1, self.count[series[late]]  # at least one; bisect
+        while (low < high).any():
+            middle = (low + high + 1) // 2
+            is_newer = self.time[self.address(series[late], middle)] > time[late]
+            low, high = np.where(is_newer, middle, low), np.where(is_newer, high, middle - 1)
+        newer[late] = low
         return newer
 
     def insert(self, series: Index, newer: Index, time: Times, value: Floats, tests: Index) -> None:
@@ -122,16 +123,12 @@ class Rings:
         self.lines.put(series, Lines.unknown(len(series)))
         self.head[series] = (self.head[series] + 1) % self.rows[series]
         self.count[series] = np.minimum(self.count[series] + 1, self.rows[series])
-        for step in range(1, int(newer.max(initial=0)) + 1):
-            moving = series[newer >= step]
-            to, source = (
-                self.address(moving, _all(step, moving)),
-                self.address(moving, _all(step + 1, moving)),
-            )
-            for column in self._columns():
-                column[to] = column[source]
+        moving = np.repeat(series, newer)
+        back = np.arange(len(moving)) - np.repeat(np.cumsum(newer) - newer, newer) + 1
+        to, source = self.address(moving, back), self.address(moving, back + 1)
         at = self.address(series, newer + 1)
         for column, new in zip(self._columns(), (time, value, tests), strict=True):
+            column[to] = column[source]  # read whole before it is written
             column[at] = new[reached]
 
     def load(self, series: Index, time: Times, value: Floats, tests: Index) -> None:
@@ -165,7 +162,3 @@ class Rings:
         rows = self.rows[series]
         within = np.arange(int(rows.sum())) - np.repeat(np.cumsum(rows) - rows, rows)
         return np.repeat(self.base[series], rows) + within
-
-
-def _all(number: int, like: Index) -> Index:
-    return np.full(len(like), number, np.int64)

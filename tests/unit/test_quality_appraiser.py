@@ -13,7 +13,7 @@ import pytest
 from ingest.catalog import Datastream, Source
 from ingest.model import ObservationBatch, Quality
 from ingest.quality.appraiser import Appraisal, Appraiser
-from ingest.quality.flags import Test, unpack
+from ingest.quality.flags import Test, roll_up, unpack
 from ingest.quality.limits import MOST_ROWS
 from ingest.quality.steps import number_steps
 from ingest.quality_settings import (
@@ -26,6 +26,7 @@ from ingest.quality_settings import (
     RateOfChange,
     Spike,
 )
+from tests.support.quality import settled
 
 PASS, NOT_EVALUATED, SUSPECT, FAIL, MISSING = (
     Quality.PASS,
@@ -81,12 +82,20 @@ def rows(
 
 
 def flags(appraisal: Appraisal, test: Test) -> list[int]:
+    """As they were when each row came."""
     return unpack(appraisal.tests, test).tolist()
+
+
+def final(batch: Any, appraisal: Appraisal, test: Test | None = None) -> list[int]:
+    """One test's flags, or the quality, once later rows of the batch have decided."""
+    tests = settled(batch, appraisal)
+    return (roll_up(tests) if test is None else unpack(tests, test)).tolist()
 
 
 def test_a_spike_waits_for_the_next_reading_and_is_then_revised() -> None:
     judge = appraiser(QualityTests(spike=Spike(suspect=0.15, fail=0.5)))
     first = judge.evaluate(rows([1.0, 1.01, 2.0]))
+    assert len(first.revisions) == 0
     assert flags(first, Test.SPIKE) == [NOT_EVALUATED, PASS, NOT_EVALUATED]
     assert first.quality.tolist() == [PASS, PASS, PASS]
     judge.adopt(first)
@@ -107,11 +116,19 @@ def test_a_jump_that_goes_on_is_no_spike_and_says_so() -> None:
 
 
 def test_average_spikes_as_the_manual_has_them_doubt_the_good_neighbour_too() -> None:
-    values = [1.0, 1.0, 2.0, 1.0, 1.0]
+    batch = rows([1.0, 1.0, 2.0, 1.0, 1.0])
     average = appraiser(QualityTests(spike=Spike(suspect=0.15, fail=0.6, method="average")))
-    assert flags(average.evaluate(rows(values)), Test.SPIKE) == [2, SUSPECT, FAIL, PASS, 2]
+    assert final(batch, average.evaluate(batch), Test.SPIKE) == [2, SUSPECT, FAIL, PASS, 2]
     differential = appraiser(QualityTests(spike=Spike(suspect=0.15, fail=0.6)))
-    assert flags(differential.evaluate(rows(values)), Test.SPIKE) == [2, PASS, FAIL, PASS, PASS]
+    assert final(batch, differential.evaluate(batch), Test.SPIKE) == [2, PASS, FAIL, PASS, PASS]
+
+
+def test_flags_are_told_as_they_were_when_the_row_came_whatever_follows_in_the_batch() -> None:
+    found = appraiser(QualityTests(spike=Spike(suspect=0.15, fail=0.5))).evaluate(rows([1.0, 1.0, 2.0, 1.0]))
+    assert flags(found, Test.SPIKE) == [NOT_EVALUATED, PASS, NOT_EVALUATED, PASS]
+    assert found.quality.tolist() == [PASS] * 4
+    assert found.revisions.time.tolist() == [START + 10 * MINUTE]
+    assert found.revisions.quality.tolist() == [FAIL]
 
 
 def test_a_failed_commit_changes_nothing() -> None:
@@ -157,8 +174,9 @@ def test_after_twelve_failures_the_rate_begins_anew() -> None:
 def test_a_late_reading_is_judged_in_its_place() -> None:
     """Of three held back readings the middle one is a spike; the newest was there first."""
     judge = appraiser(RIVER)
-    found = judge.evaluate(rows([1.0, 1.04, 1.01, 1.9, 1.03], [0, 20, 5, 10, 15]))
-    assert flags(found, Test.SPIKE) == [NOT_EVALUATED, NOT_EVALUATED, PASS, FAIL, PASS]
+    batch = rows([1.0, 1.04, 1.01, 1.9, 1.03], [0, 20, 5, 10, 15])
+    found = judge.evaluate(batch)
+    assert final(batch, found, Test.SPIKE) == [NOT_EVALUATED, NOT_EVALUATED, PASS, FAIL, PASS]
     assert flags(found, Test.RATE_OF_CHANGE) == [NOT_EVALUATED, PASS, PASS, FAIL, PASS]
     judge.adopt(found)
     assert judge.remembered(10)[1].tolist() == [1.0, 1.01, 1.9, 1.03, 1.04]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ingest.catalog import Datastream, Source
 from ingest.clock import to_micros
 from ingest.model import Quality
-from ingest.quality.appraiser import Appraisal, Appraiser
+from ingest.quality.appraiser import Appraiser
 from ingest.quality.flags import Flags, Test, roll_up, unpack
 from ingest.quality_settings import (
     AttenuatedSignal,
@@ -30,6 +30,7 @@ from ingest.quality_settings import (
     RateOfChange,
     Spike,
 )
+from tests.support.quality import settled
 
 qartod = pytest.importorskip("ioos_qc.qartod")
 FILE = Path(__file__).parents[3] / "shared" / "data" / "ioos-qc-water-level-2018-2019.csv"
@@ -79,7 +80,8 @@ def columns(time: list[int], value: list[float]) -> Series:
     return Series(np.array(time, np.int64), np.array(value), unknown, np.ones(count, np.int32))
 
 
-def ours(series: Series, tests: QualityTests, cadence: float = HOUR) -> Appraisal:
+def ours(series: Series, tests: QualityTests, cadence: float = HOUR) -> NDArray[np.int64]:
+    """Packed flags of a gauge with these tests, in the end."""
     gauge = Datastream(
         name="level",
         property="water_level",
@@ -89,11 +91,11 @@ def ours(series: Series, tests: QualityTests, cadence: float = HOUR) -> Appraisa
         gross_range=Range(fail=(-10.0, 10.0), suspect=(-2.0, 3.0)),
         quality=tests,
     )
-    return Appraiser([(1, "S/level", gauge)]).evaluate(series)
+    return settled(series, Appraiser([(1, "S/level", gauge)]).evaluate(series))
 
 
 def flags(series: Series, test: Test, tests: QualityTests) -> Flags:
-    return unpack(ours(series, tests).tests, test)
+    return unpack(ours(series, tests), test)
 
 
 def differences(here: Flags, there: NDArray[np.uint8], names: dict[str, NDArray[np.bool_]]) -> Counter[str]:
@@ -183,7 +185,7 @@ def test_rate_of_change_in_fractions_of_a_second() -> None:
     there = qartod.rate_of_change_test(quick.value, quick.moments, 3.0 / HOUR)
     assert there.tolist() == [PASS, SUSPECT, SUSPECT]
     here = ours(quick, QualityTests(rate_of_change=RateOfChange(suspect=3.0)), cadence=1.0)
-    assert unpack(here.tests, Test.RATE_OF_CHANGE).tolist() == [NOT_EVALUATED, PASS, PASS]
+    assert unpack(here, Test.RATE_OF_CHANGE).tolist() == [NOT_EVALUATED, PASS, PASS]
 
 
 def test_flat_line(series: Series) -> None:
@@ -257,10 +259,10 @@ def test_climatology_takes_months_as_they_are_in_hue(series: Series) -> None:
 
 
 def test_roll_up_is_theirs_of_the_same_flags(series: Series) -> None:
-    appraisal = ours(series, QualityTests(**NOTEBOOK))
+    here = ours(series, QualityTests(**NOTEBOOK))
     tests = (Test.GROSS_RANGE, Test.SPIKE, Test.RATE_OF_CHANGE, Test.FLAT_LINE)
-    there = qartod.qartod_compare([unpack(appraisal.tests, test) for test in tests])
-    assert appraisal.quality.tolist() == there.tolist()
+    there = qartod.qartod_compare([unpack(here, test) for test in tests])
+    assert roll_up(here).tolist() == there.tolist()
     assert Counter(there.tolist()) == {PASS: 3_002, SUSPECT: 205, FAIL: 4_034}
 
 
