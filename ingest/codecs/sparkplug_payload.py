@@ -198,11 +198,18 @@ def _finite(metric: Metric) -> float | str:
 
 
 def _integer(metric: Metric, datatype: int) -> float | str:
-    """Two's complement in a carrier that may be wider: -1 of an Int8 comes as 0xFF or as 0xFFFFFFFF."""
+    """Two's complement in a carrier that may be wider: -1 of an Int8 comes as 0xFF or as 0xFFFFFFFF.
+
+    In one that is narrower the upper half says nothing certain: 0xFFFFFFFF is -1 or 4,294,967,295.
+    """
     if datatype not in _INTEGERS:
         return f"{'DateTime' if datatype == DATETIME else f'datatype {datatype}'}: {metric.content}"
     name, bits, signed = _INTEGERS[datatype]
     raw: int = metric.content
+    if signed and bits > _CARRIER_BITS[metric.carrier]:
+        return (
+            float(raw) if raw < 1 << _CARRIER_BITS[metric.carrier] - 1 else f"{raw} in 32 bits is no {name}"
+        )
     if signed and raw >= (1 << _CARRIER_BITS[metric.carrier]) - (1 << bits - 1):
         return float(raw - (1 << _CARRIER_BITS[metric.carrier]))
     if raw >= 1 << bits:
