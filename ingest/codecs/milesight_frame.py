@@ -119,8 +119,9 @@ def frame_reader(own: Blocks) -> Frame:
 
 
 def _read(blocks: Blocks, frame: bytes) -> tuple[Measured, ...]:
-    """The values of a frame; of now the first of each channel, since an alarm repeats the value it is of."""
-    now: dict[str, Measured] = {}
+    """The values of a frame; of now each once, since an alarm repeats the value it is of. Two that differ are
+    both given: the store keeps the first and shows the conflict."""
+    now: dict[Measured, None] = {}
     earlier: list[Measured] = []
     place = 0
     while place < len(frame):
@@ -135,11 +136,11 @@ def _read(blocks: Blocks, frame: bytes) -> tuple[Measured, ...]:
             raise Undecodable(RejectReason.UNDECODABLE, detail)
         for value in block.read(data):
             if value.time is None:
-                now.setdefault(value.channel, value)
+                now.setdefault(value)
             else:
                 earlier.append(value)
         place += 2 + block.size
-    return (*now.values(), *earlier)
+    return (*now, *earlier)
 
 
 def _name(frame: bytes, place: int) -> str:
