@@ -125,14 +125,22 @@ def items(path: Path, item: Item) -> Iterator[Item]:
 
 
 def _walk(steps: tuple[str | int | _Mark, ...], value: Any, item: Item) -> Iterator[Item]:
-    """`item` is where the last `[*]` was; the steps since then have led to `value`."""
+    """`item` is where the last `[*]` was; the steps since then have led to `value`.
+
+    An item of an outer `[*]` without what the path wants in it is itself one, with `ABSENT` in the place of
+    what is missing, lest one sensor of many falls silent unseen.
+    """
     for number, step in enumerate(steps):
         if step is _EVERY:
+            empty = True
             for inner in _members(value, item):
+                empty = False
                 yield from _walk(steps[number + 1 :], inner.value, inner)
+            if empty and item.outer is not None:
+                yield Item(ABSENT, None, item)
             return
         value = _member(value, step)
-        if value is ABSENT:
+        if value is ABSENT and item.outer is None:
             return
     yield Item(value, item.name, item.outer)
 
