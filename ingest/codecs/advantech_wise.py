@@ -26,12 +26,14 @@ from typing import Any, Final
 import msgspec
 
 from ingest.codecs.base import (
+    MAX_READINGS,
     MAX_WORD,
     Address,
     Codec,
     Decoded,
     NoReadings,
     Undecodable,
+    channel_word,
     parse,
     parse_time,
     quoted,
@@ -44,6 +46,7 @@ _ANALOG: Final = re.compile(r"ai(\d{1,2})", re.ASCII)
 _DIGITAL: Final = re.compile(r"d[io]\d{1,2}", re.ASCII)
 _STATUS: Final = re.compile(r"(ai|do)_st\d{1,2}", re.ASCII)
 
+_MOST_FIELDS = MAX_READINGS  # of a message: a module has at most 32 channels and their statuses
 _DISABLED = 9999.9999  # the manual's value of a disabled channel
 _DISABLED_STATUS = 0
 _MEASURING: Final = frozenset(range(1, 6))
@@ -71,9 +74,13 @@ def _decode(address: Address, payload: bytes) -> Decoded:
 
 def _data(device: str, payload: bytes) -> Decoded:
     message = parse(_DATA_DECODER, payload)
+    if not message:
+        raise Undecodable(RejectReason.UNDECODABLE, "an empty object")
     time, quality = _time(message.get("t")), _quality(message.get("q"))
+    if len(message) > _MOST_FIELDS:
+        raise Undecodable(RejectReason.UNDECODABLE, f"{len(message)} fields")
     readings = [
-        Reading(device, name, _value(name, value, message), None, time, quality=quality)
+        Reading(device, channel_word(name), _value(name, value, message), None, time, quality=quality)
         for name, value in message.items()
         if name not in _ENVELOPE and not _STATUS.fullmatch(name)
     ]

@@ -57,6 +57,8 @@ _DECODER = msgspec.json.Decoder(dict[str, Any])
 
 def _decode(address: Address, payload: bytes) -> Decoded:
     message = parse(_DECODER, payload)
+    if not message:
+        raise Undecodable(RejectReason.UNDECODABLE, "an empty object")
     serial = message.get("serialno")
     if serial is not None and (not isinstance(serial, str) or serial.lower() != address.device.lower()):
         raise Undecodable(

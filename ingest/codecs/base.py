@@ -27,6 +27,7 @@ from ingest.model import Reading, RejectReason, Request
 MAX_READINGS = 1_000  # of one message: ten times the longest history block of a known device
 MAX_WORD = 64  # characters of a channel, unit or value word; the catalogue's own bound for channels
 MAX_DETAIL = 200  # characters of a reason in words: enough to act on, too few to fill a disk with
+_MAX_QUOTED = 130  # characters of foreign text in one, escapes included: two of them fit
 
 T = TypeVar("T")
 
@@ -138,8 +139,21 @@ def needs_settings(_address: Address, _payload: bytes) -> Decoded:
 
 
 def quoted(text: str) -> str:
-    """Foreign text made safe to print: its first 64 characters as quoted ASCII with escapes."""
-    return ascii(text[:MAX_WORD])
+    """Foreign text made safe to print: its first 64 characters as quoted ASCII with escapes, fewer of those
+    that need long ones."""
+    shown = ascii(text[:MAX_WORD])
+    return shown if len(shown) <= _MAX_QUOTED else f"{shown[: _MAX_QUOTED - 4]}...{shown[0]}"
+
+
+def printable(text: str) -> str:
+    """An error's own words, which may repeat foreign ones, within `MAX_DETAIL` characters of ASCII."""
+    return ascii(text[:MAX_DETAIL])[1:-1][:MAX_DETAIL]
+
+
+def channel_word(name: str) -> str:
+    """A foreign name as a channel. It is cut one character beyond the longest that the catalogue can have,
+    so that no part of a longer name is taken for a channel, and a message of long names stays small."""
+    return name[: MAX_WORD + 1] or "(empty)"
 
 
 def parse(decoder: msgspec.json.Decoder[T], payload: bytes | msgspec.Raw) -> T:
@@ -149,7 +163,7 @@ def parse(decoder: msgspec.json.Decoder[T], payload: bytes | msgspec.Raw) -> T:
     except UnicodeDecodeError as error:
         raise Undecodable(RejectReason.UNDECODABLE, f"not UTF-8 at byte {error.start} of a text") from None
     except msgspec.DecodeError as error:
-        raise Undecodable(RejectReason.UNDECODABLE, ascii(str(error)[:MAX_DETAIL])[1:-1]) from None
+        raise Undecodable(RejectReason.UNDECODABLE, printable(str(error))) from None
     except RecursionError:
         raise Undecodable(RejectReason.UNDECODABLE, "nested too deeply") from None
 

@@ -148,7 +148,7 @@ def channel_names(settings: CampbellSettings, address: Address, fields: Sequence
     """The channels of a table's fields, in their order."""
     after = address.levels[device_level(address) + 1 :]
     prefix = f"{after[0]}." if after and settings.channels is Channels.TABLES_AND_FIELDS else ""
-    return [word(f"{prefix}{field}") for field in fields]
+    return [word(f"{prefix}{field}") or "(empty)" for field in fields]
 
 
 def check_size(fields: int, records: int) -> None:

@@ -41,7 +41,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ingest.codecs.base import Undecodable
+from ingest.codecs.base import MAX_WORD, Undecodable
 from ingest.codecs.device import Device, Measured, at, measured
 from ingest.model import RejectReason
 
@@ -154,8 +154,8 @@ _CHIRPSTACK = MappingProxyType(
 )
 
 
-def _read_object(fields: Mapping[str, Any]) -> Sequence[Measured]:
-    return [value for name, field in fields.items() for value in _of_field(name, field)]
+def _read_object(fields: Mapping[str, Any]) -> Iterator[Measured]:
+    return (value for name, field in fields.items() for value in _of_field(name, field))
 
 
 def _of_field(name: str, field: object) -> Iterator[Measured]:
@@ -171,6 +171,7 @@ def _of_field(name: str, field: object) -> Iterator[Measured]:
 
 
 def _of_type(name: str, number: str, value: object) -> Iterator[Measured]:
+    number = number[: MAX_WORD + 1]  # too long for any channel, and repeated in each part's name
     if not isinstance(value, dict):
         yield measured(f"{name}_{number}", value, _UNITS.get(name))
         return

@@ -8,14 +8,14 @@ of a known kind without a reading, `NoReadings`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from ingest.clock import MICROS_PER_SECOND
-from ingest.codecs.base import MAX_WORD
+from ingest.codecs.base import MAX_WORD, channel_word
 
 # "1208 mm", "3.173 V", "25.10 °C": a number, and a unit that does not begin with a digit or an exponent.
 _NUMBER_WITH_UNIT = re.compile(r"([+-]?\d{1,15}(?:\.\d{1,15})?)\s*([^\d\s.,:+-]\S{0,7})", re.ASCII)
@@ -68,7 +68,7 @@ class Device:
     lists: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     history: str = ""
     doubtful: Mapping[str, str] = field(default_factory=dict)
-    read_object: Callable[[Fields], Sequence[Measured]] | None = None
+    read_object: Callable[[Fields], Iterable[Measured]] | None = None
 
 
 def object_values(device: Device, fields: Fields) -> Iterator[Measured]:
@@ -117,6 +117,7 @@ def measured(channel: str, value: object, unit: str | None) -> Measured:
     What is neither a number nor a text becomes a word ("null", "true", "(list)", "(dict)") for the
     normaliser to refuse by itself, so that one odd field does not take the others with it.
     """
+    channel = channel_word(channel)
     if isinstance(value, str):
         match = _NUMBER_WITH_UNIT.fullmatch(value)
         if match:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ingest.codecs.base import MAX_READINGS, MAX_WORD, Undecodable
+from ingest.codecs.base import MAX_READINGS, MAX_WORD, Undecodable, channel_word
 from ingest.codecs.device import measured
 from ingest.model import RejectReason
 
@@ -24,7 +24,11 @@ def scalar(value: object) -> float | str:
 
 
 def leaves(fields: Mapping[str, Any]) -> list[tuple[Path, Any]]:
-    """The innermost fields of an object by their names from the outside in; an array's are "[1]", "[2]"."""
+    """The innermost fields of an object by their names from the outside in; an array's are "[1]", "[2]".
+
+    An object or array without fields is one itself, lest a sensor that says nothing any more goes unseen.
+    Names are cut where no channel reaches.
+    """
     found: list[tuple[Path, Any]] = []
     for leaf in _leaves(fields, ()):
         if len(found) >= MAX_READINGS:
@@ -34,16 +38,16 @@ def leaves(fields: Mapping[str, Any]) -> list[tuple[Path, Any]]:
 
 
 def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    if isinstance(value, dict) and len(path) < MAX_DEPTH:
+    if isinstance(value, dict) and value and len(path) < MAX_DEPTH:
         for name, field in value.items():
-            yield from _leaves(field, (*path, name))
-    elif isinstance(value, list) and len(path) < MAX_DEPTH:
+            yield from _leaves(field, (*path, name[: MAX_WORD + 1]))
+    elif isinstance(value, list) and value and len(path) < MAX_DEPTH:
         for place, field in enumerate(value, start=1):
             yield from _leaves(field, (*path, f"[{place}]"))
-    else:
+    elif path:
         yield path, value
 
 
 def channel_name(path: Path) -> str:
     """The channel of a field: `SR04.Distance`, `ENERGY.Power[2]`."""
-    return ".".join(path).replace(".[", "[")
+    return channel_word(".".join(path).replace(".[", "["))

@@ -7,7 +7,8 @@ Used by the network servers' codecs; pure; raises `Undecodable` and `NoReadings`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
@@ -29,18 +30,18 @@ def read_object(profile: str, fields: Mapping[str, Any]) -> Sequence[Measured]:
     """Values of an object that the server decoded; an unknown profile's fields are channels as named."""
     if len(fields) > MAX_READINGS:
         raise Undecodable(RejectReason.UNDECODABLE, f"object of {len(fields)} fields")
-    values = _object_values(DEVICES.get(profile), fields)
+    values = list(islice(_object_values(DEVICES.get(profile), fields), MAX_READINGS + 1))
     if len(values) > MAX_READINGS:
-        raise Undecodable(RejectReason.UNDECODABLE, f"object of {len(values)} values")
+        raise Undecodable(RejectReason.UNDECODABLE, f"object of more than {MAX_READINGS} values")
     return values
 
 
-def _object_values(device: Device | None, fields: Mapping[str, Any]) -> Sequence[Measured]:
+def _object_values(device: Device | None, fields: Mapping[str, Any]) -> Iterable[Measured]:
     if device is None:
-        return [measured(name, value, None) for name, value in fields.items()]
+        return (measured(name, value, None) for name, value in fields.items())
     if device.read_object is not None:
         return device.read_object(fields)
-    return list(object_values(device, fields))
+    return object_values(device, fields)
 
 
 def read_data(profile: str, port: int, data: bytes) -> Sequence[Measured]:

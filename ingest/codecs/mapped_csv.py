@@ -47,6 +47,7 @@ from ingest.codecs.base import (
     Decoded,
     Undecodable,
     needs_settings,
+    printable,
     quoted,
 )
 from ingest.codecs.mapping import (
@@ -71,6 +72,7 @@ from ingest.model import Quality, Reading, RejectReason, TimeSource
 
 MAX_COLUMNS: Final = 500  # of a table: more than the fields of any logger's
 MAX_ROWS: Final = MAX_READINGS  # a row without a reading is no use
+_MOST_LINES: Final = 10 * MAX_ROWS  # blank ones, comments and both ends of a line included
 
 Character = Annotated[str, Field(min_length=1, max_length=1)]
 
@@ -201,6 +203,8 @@ class _Plan:
         except UnicodeDecodeError as error:
             detail = f"not UTF-8 at byte {error.start}"
             raise Undecodable(RejectReason.UNDECODABLE, detail) from None
+        if text.count("\n") + text.count("\r") > _MOST_LINES:
+            raise Undecodable(RejectReason.UNDECODABLE, f"more than {_MOST_LINES} lines")
         reader = csv.reader(self._lines(text), delimiter=self.settings.delimiter, strict=True)
         kept = 0
         try:
@@ -212,7 +216,7 @@ class _Plan:
                 if kept > MAX_ROWS + 1:
                     raise Undecodable(RejectReason.UNDECODABLE, f"more than {MAX_ROWS} rows")
         except csv.Error as error:
-            detail = f"line {reader.line_num}: {error}"
+            detail = f"line {reader.line_num}: {printable(str(error))}"  # it repeats the delimiter
             raise Undecodable(RejectReason.UNDECODABLE, detail) from None
 
     def _lines(self, text: str) -> Iterator[str]:

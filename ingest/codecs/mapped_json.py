@@ -203,9 +203,13 @@ class _Entry:
         """Where this entry looks for a value."""
         return iter((root,)) if self.each is None else items(self.each, root)
 
-    def read(self, device: str, item: Item, common: tuple[int | None, TimeSource]) -> tuple[Reading, bool]:
+    def read(
+        self, device: str, item: Item, common: tuple[int | None, TimeSource]
+    ) -> tuple[Reading | None, bool]:
         """The reading of an item, and whether its value is there; what cannot be read is a word in it."""
         raw = find(self.value, item)
+        if raw is ABSENT and self.absent is Absent.SKIP:
+            return None, False
         value, own_unit = (ABSENT_WORD, None) if raw is ABSENT else self.values.read(raw)
         time, source = common
         if self.when is not None:
@@ -306,7 +310,7 @@ class _Plan:
                 lookups += 1
                 reading, there = entry.read(device, item, common)
                 found = found or there
-                if there or entry.absent is Absent.WORD:
+                if reading is not None:
                     readings.append(reading)
                 if lookups > MAX_LOOKUPS or len(readings) > MAX_READINGS:
                     detail = f"more than {MAX_READINGS} readings or {MAX_LOOKUPS} places to look for them"

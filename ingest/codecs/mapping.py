@@ -158,7 +158,7 @@ def _unix_time(unit: str, in_strings: bool, value: object) -> int:
     if isinstance(value, float):
         whole = int(value)
         return whole * _PER_UNIT[unit] + round((value - whole) * _PER_UNIT[unit])
-    detail = f"time {quoted(str(value)[:MAX_WORD])} is not a number ({unit})"
+    detail = f"time {quoted(str(word_of(value)))} is not a number ({unit})"
     raise Undecodable(RejectReason.UNDECODABLE, detail)
 
 

@@ -50,6 +50,9 @@ PACK = """
 
 _RELATIVE_BELOW = 2**28  # seconds; RFC 8428, 4.5.3
 _LONGEST_AGE = 2**61  # microseconds, 73,000 years: what the columns can still hold, far too old to be stored
+_LONGEST_TEXT = (
+    512  # of a name, twice the longest prefix and channel; a base name is read anew in each record
+)
 _VERSION = 10
 _VERSION_WITH_SECONDARY_UNITS = 26  # RFC 9100: 10 and the bit of feature 4
 _VALUES = ("v", "vs", "vb", "vd")
@@ -122,7 +125,8 @@ def _check_labels(record: Mapping[object, object]) -> None:
     version = record.get("bver", _VERSION)
     known = type(version) is int and (0 < version <= _VERSION or version == _VERSION_WITH_SECONDARY_UNITS)
     if not known:
-        raise _unreadable(f"version {quoted(str(version))} is not known")
+        shown = str(version) if type(version) is int and abs(version) < 2**31 else type(version).__name__
+        raise _unreadable(f"version {quoted(shown)} is not known")
 
 
 def _value(record: Mapping[object, object], base: _Base) -> float | str | None:
@@ -185,7 +189,7 @@ def _channel(name: str, prefix: str, *, required: bool) -> str:
 
 def _unit(record: Mapping[object, object], base: _Base) -> str | None:
     unit = _text(record, "u") if "u" in record else base.unit
-    return None if unit is None else _UNITS.get(unit, unit)
+    return None if unit is None else _UNITS.get(unit, unit)[: MAX_WORD + 1]
 
 
 def _time(record: Mapping[object, object], base: _Base) -> tuple[int | None, int]:
@@ -212,6 +216,8 @@ def _text(record: Mapping[object, object], label: str) -> str:
     value = record[label]
     if not isinstance(value, str):
         raise _unreadable(f"{label} is not a text")
+    if len(value) > _LONGEST_TEXT:
+        raise _unreadable(f"{label} of {len(value)} characters")
     return value
 
 

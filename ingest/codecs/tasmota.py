@@ -34,6 +34,7 @@ import msgspec
 
 from ingest.clock import MICROS_PER_SECOND
 from ingest.codecs.base import (
+    MAX_WORD,
     Address,
     Codec,
     CodecSettings,
@@ -103,6 +104,8 @@ def _decode(settings: TasmotaSettings, address: Address, payload: bytes) -> Deco
     if kind not in ("SENSOR", "STATE"):
         raise Undecodable(RejectReason.UNDECODABLE, f"unknown kind of telemetry {quoted(kind)}")
     message = parse(_DECODER, payload)
+    if not message:
+        raise Undecodable(RejectReason.UNDECODABLE, "an empty object")
     time = _time(message, settings.zone)
     read = _sensors if kind == "SENSOR" else _health
     readings = [Reading(address.device, *value, time) for value in read(settings, message)]
@@ -179,7 +182,7 @@ def _unit_of_key(key: str, message: Mapping[str, Any]) -> str | None:
     said = message.get(key)
     if said is None:
         return None
-    return _UNIT_KEYS[key].get(said, said) if isinstance(said, str) else str(scalar(said))
+    return _UNIT_KEYS[key].get(said, said)[: MAX_WORD + 1] if isinstance(said, str) else str(scalar(said))
 
 
 def _health(

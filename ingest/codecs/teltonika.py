@@ -26,6 +26,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain, islice
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -41,6 +42,7 @@ from ingest.codecs.base import (
     CodecSettings,
     Decoded,
     Undecodable,
+    channel_word,
     parse,
     quoted,
 )
@@ -87,11 +89,10 @@ _DECODER = msgspec.json.Decoder(
 def _decode(settings: TeltonikaSettings, address: Address, payload: bytes) -> Decoded:
     message = parse(_DECODER, payload)
     segments = message if isinstance(message, list) else [message]
-    readings: list[Reading] = []
-    for segment in segments:
-        readings += _readings(settings, address.device, segment)
-        if len(readings) > MAX_READINGS:
-            raise _undecodable(f"more than {MAX_READINGS} values")
+    found = chain.from_iterable(_readings(settings, address.device, segment) for segment in segments)
+    readings = list(islice(found, MAX_READINGS + 1))
+    if len(readings) > MAX_READINGS:
+        raise _undecodable(f"more than {MAX_READINGS} values")
     return Decoded(readings)
 
 
@@ -102,11 +103,11 @@ def _readings(settings: TeltonikaSettings, device: str, segment: Mapping[str, An
             f"{quoted(fields.device)} says {quoted(_text(segment, fields.device))}, not the topic's device"
         )
         raise Undecodable(RejectReason.IDENTITY_MISMATCH, detail)
-    channel = ".".join(_text(segment, key) for key in fields.channel)
+    channel = channel_word(".".join(_text(segment, key) for key in fields.channel))
     time = None if fields.time is None else _time(settings, _text(segment, fields.time))
     values = _values(_field(segment, fields.value))
     for place, value in enumerate(values, start=1):
-        name = channel if len(values) == 1 else f"{channel}[{place}]"
+        name = channel if len(values) == 1 else channel_word(f"{channel}[{place}]")
         yield Reading(device, name, _number(value), None, time)
 
 
@@ -137,7 +138,7 @@ def _time(settings: TeltonikaSettings, text: str) -> int:
 def _values(value: Any) -> Sequence[Any]:
     """The values of one segment; never none, since a request without an answer must be seen."""
     if isinstance(value, str) and (match := _ARRAY.fullmatch(value)) is not None:
-        value = [part.strip(" ") for part in match[1].split(",")]
+        value = [part.strip(" ") for part in match[1].split(",", MAX_READINGS)]
     return value or ["[]"] if isinstance(value, list) else [value]
 
 

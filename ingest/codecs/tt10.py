@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from typing import Final
 
 from pydantic import Field
@@ -62,12 +63,12 @@ def _decode(settings: Tt10Settings, address: Address, payload: bytes) -> Decoded
         text = payload.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Undecodable(RejectReason.UNDECODABLE, f"not UTF-8 at byte {error.start}") from None
-    lines = [(number, line.split("\t")) for number, line in _lines(text)]
+    lines = [(number, line.split("\t")) for number, line in islice(_lines(text), MAX_READINGS + 1)]
+    if len(lines) > MAX_READINGS:
+        raise Undecodable(RejectReason.UNDECODABLE, f"more than {MAX_READINGS} lines")
     if not any(len(fields) == FIELDS for _, fields in lines):
         detail = f"no line of {len(lines)} has {FIELDS} fields between tabs"
         raise Undecodable(RejectReason.UNDECODABLE, detail)
-    if len(lines) > MAX_READINGS:
-        raise Undecodable(RejectReason.UNDECODABLE, f"{len(lines)} lines, over {MAX_READINGS}")
     return Decoded([_reading(settings, address.device, number, fields) for number, fields in lines])
 
 
