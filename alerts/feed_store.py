@@ -7,6 +7,7 @@ raises, or a `StoreError`. Times go in and out as microseconds UTC. Called by th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -14,10 +15,21 @@ import psycopg
 
 from alerts.model import Event, NumberedEvent
 from alerts.sight import WriterRow
+from ingest.catalog import Catalogue
 from ingest.clock import MICROS_PER_SECOND, to_micros
 from ingest.model import Quality
 from ingest.store.partitions import EARLIEST, LATEST
-from ingest.store.read import Latest, Observed, latest, observations, writer_state
+from ingest.store.read import (
+    Appraised,
+    Latest,
+    Observed,
+    Result,
+    appraised,
+    latest,
+    latest_results,
+    results,
+    writer_state,
+)
 
 Connection = psycopg.Connection[Any]
 USABLE = (Quality.PASS, Quality.NOT_EVALUATED, Quality.SUSPECT)
@@ -43,15 +55,17 @@ def newest(connection: Connection, nature: str) -> dict[str, Latest]:
     return {row.key: row for row in latest(connection) if row.nature == nature}
 
 
-def windows(connection: Connection, nature: str, span_us: int, limit: int = 400) -> dict[str, list[Observed]]:
-    """Per datastream the observations within `span_us` before its newest one, oldest first."""
+def windows(
+    connection: Connection, nature: str, catalogue: Catalogue, span_us: int, limit: int = 400
+) -> dict[str, list[Observed]]:
+    """Per measured datastream the observations within `span_us` before its newest one, oldest first."""
     rows = connection.execute(
         "SELECT d.key, o.time, o.value, o.quality, o.received_at FROM datastream d CROSS JOIN LATERAL ("
         " SELECT time FROM observation WHERE datastream = d.id ORDER BY time DESC LIMIT 1) n"
         " CROSS JOIN LATERAL (SELECT time, value, quality, received_at FROM observation_current"
         "  WHERE datastream = d.id AND time >= n.time - %s * interval '1 microsecond'"
-        "  ORDER BY time DESC LIMIT %s) o WHERE d.nature = %s ORDER BY d.key, o.time",
-        (span_us, limit, nature),
+        "  ORDER BY time DESC LIMIT %s) o WHERE d.nature = %s AND d.key = ANY(%s) ORDER BY d.key, o.time",
+        (span_us, limit, nature, [key for key, _, _ in catalogue.datastreams()]),
     ).fetchall()
     found: dict[str, list[Observed]] = {}
     for key, *row in rows:
@@ -59,17 +73,44 @@ def windows(connection: Connection, nature: str, span_us: int, limit: int = 400)
     return found
 
 
-def observations_of(
-    connection: Connection, key: str, nature: str, since: int | None, until: int | None, limit: int
-) -> list[Observed]:
-    """The newest `limit` observations of a datastream with since <= time < until, oldest first."""
-    row = connection.execute(
-        "SELECT id FROM datastream WHERE key = %s AND nature = %s", (key, nature)
-    ).fetchone()
-    if row is None:
-        return []
-    start, end = EARLIEST if since is None else since, LATEST if until is None else until
-    return observations(connection, row[0], start, end, limit)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The newest `limit` rows of a datastream with since <= time < until; None: no bound."""
+
+    key: str
+    nature: str
+    since: int | None
+    until: int | None
+    limit: int
+
+
+def observations_of(connection: Connection, wanted: Wanted) -> list[Appraised]:
+    """Rows of a measured datastream, oldest first."""
+    number = _number(connection, wanted)
+    return [] if number is None else appraised(connection, number, *_bounds(wanted))
+
+
+def results_of(connection: Connection, wanted: Wanted) -> list[Result]:
+    """Rows of a derived datastream, oldest first."""
+    number = _number(connection, wanted)
+    return [] if number is None else results(connection, number, *_bounds(wanted))
+
+
+def newest_results(connection: Connection, nature: str, catalogue: Catalogue) -> dict[str, Result]:
+    """The newest row of each derived datastream that has one, by key."""
+    keys = [key for key, _, _ in catalogue.derived()]
+    return latest_results(connection, nature, keys) if keys else {}
+
+
+def _number(connection: Connection, wanted: Wanted) -> int | None:
+    query = "SELECT id FROM datastream WHERE key = %s AND nature = %s"
+    row = connection.execute(query, (wanted.key, wanted.nature)).fetchone()
+    return None if row is None else row[0]
+
+
+def _bounds(wanted: Wanted) -> tuple[int, int, int]:
+    start = EARLIEST if wanted.since is None else wanted.since
+    return start, LATEST if wanted.until is None else wanted.until, wanted.limit
 
 
 def newest_of_alerts(connection: Connection, limit: int) -> list[NumberedEvent]:

@@ -2,13 +2,17 @@
 
 State and freshness are two signs: a station without recent data keeps its last level and says how old it is,
 and its state reads *unknown*. Margins are always computed here, from the value and the level's own threshold
-(a printed one may be wrong). Pure; called by the HTTP feed.
+(a printed one may be wrong), and only of heights whose zero lets them be compared with one. Pure; called by
+the HTTP feed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 from alerts.feed_store import USABLE
 from alerts.sight import AsOf, Freshness, freshness, station_freshness
@@ -16,13 +20,25 @@ from alerts.trend import slope_per_hour
 from alerts.wire import Json, stamp
 from ingest.catalog import Datastream, Station
 from ingest.clock import MICROS_PER_SECOND
-from ingest.store.read import Observed
+from ingest.derive import derivation
+from ingest.derive.margin import MarginSettings
+from ingest.derive.settings import DerivedDatastream
+from ingest.installation import Reference
+from ingest.model import Nature, TimeSource
+from ingest.quality import Test
+from ingest.store.read import Appraised, Observed, Result
 
 Windows = Mapping[str, Sequence[Observed]]  # datastream key -> its newest stretch, oldest first
+Results = Mapping[str, Result]  # key of a derived datastream -> its newest row
 DIGITS = 4  # of a margin or slope: a tenth of a millimetre
+COVERAGE_DIGITS = 4
+TIME_SOURCES = {0: None} | {source.value: source.name.lower() for source in TimeSource}
+KINDS_OF_TESTS = 4_096  # different sets of flags; a city sees some dozens
 
 
-def station_json(station: Station, windows: Windows, alerting: Collection[str], as_of: AsOf) -> Json:
+def station_json(
+    station: Station, windows: Windows, results: Results, alerting: Collection[str], as_of: AsOf
+) -> Json:
     """One station. `alerting`: ids of stations with an open alert."""
     newest = {key: rows[-1].time for key, rows in windows.items() if rows}
     fresh = None if as_of.now is None else station_freshness(station, newest, as_of.now)
@@ -33,11 +49,15 @@ def station_json(station: Station, windows: Windows, alerting: Collection[str], 
         "river": station.river.model_dump() if station.river else None,
         "location": station.location.model_dump(),
         "nature": station.nature.value,
-        "state": _state(station.id in alerting, fresh, as_of),
+        "state": _state(station, station.id in alerting, fresh, as_of),
         "freshness": fresh.value if fresh and as_of.known else "unknown",
         "datastreams": [
             datastream_json(station, datastream, windows.get(f"{station.id}/{datastream.name}", ()), as_of)
             for datastream in station.datastreams
+        ],
+        "derived": [
+            _derived_json(station, derived, results.get(f"{station.id}/{derived.name}"), as_of)
+            for derived in station.derived
         ],
     }
 
@@ -46,16 +66,13 @@ def datastream_json(station: Station, datastream: Datastream, rows: Sequence[Obs
     """One datastream with its newest observation; level, margin and trend are of its usable ones only."""
     usable = [row for row in rows if row.quality in USABLE]
     last = rows[-1] if rows else None
-    fresh = None
-    if as_of.now is not None and as_of.known:
-        fresh = freshness(datastream.cadence, last.time if last else None, as_of.now)
     return {
         **describe(station, datastream),
         "newest": observation_json(last, as_of) if last else None,
         "newest_usable": observation_json(usable[-1], as_of) if usable else None,
-        "level": _level(datastream, usable),
-        "trend_per_hour": _trend(usable),
-        "freshness": fresh.value if fresh else "unknown",
+        "level": _level(datastream, usable) if comparable(station, datastream) else None,
+        "trend_per_hour": _trend(datastream, usable),
+        "freshness": _freshness(datastream.cadence, last.time if last else None, as_of),
     }
 
 
@@ -68,14 +85,118 @@ def describe(station: Station, datastream: Datastream) -> Json:
         "property": datastream.property,
         "unit": datastream.unit,
         "cadence_s": datastream.cadence,
+        "derived": False,
+        "reference": station.reference(datastream).value,
+        "comparable": comparable(station, datastream),
         "levels": [{"rank": each.rank, "name": each.name, "value": each.value} for each in datastream.levels],
     }
 
 
-def observation_json(row: Observed, as_of: AsOf) -> Json:
+def describe_derived(station: Station, derived: DerivedDatastream) -> Json:
+    """What the catalogue says of a derived datastream; `window_s` and `scheme` where its kind has one."""
+    settings = derived.derive
+    optional = {"window_s": getattr(settings, "window", None), "scheme": getattr(settings, "scheme", None)}
+    return {
+        "key": f"{station.id}/{derived.name}",
+        "station": station.id,
+        "name": derived.name,
+        "property": derived.property,
+        "unit": derived.unit,
+        "cadence_s": derived.cadence,
+        "derived": True,
+        "kind": settings.kind,
+        "inputs": [f"{station.id}/{name}" for name in derivation(derived, station).inputs],
+        "comparable": _shown(station, derived),
+        **{name: value for name, value in optional.items() if value is not None},
+    }
+
+
+def comparable(station: Station, datastream: Datastream) -> bool:
+    """Whether its values may be compared with its levels: not without a zero in the station's datum, and at a
+    real station not by one that holds for simulated sensors alone."""
+    reference = station.reference(datastream)
+    if reference is Reference.EXERCISE:
+        return station.nature is not Nature.ACTUAL
+    return reference is not Reference.UNREFERENCED
+
+
+def observation_json(row: Observed | Appraised, as_of: AsOf) -> Json:
     """One observation and its age against the clock that the data live by."""
-    age = None if as_of.now is None else round(max(0, as_of.now - row.time) / MICROS_PER_SECOND)
-    return {"time": stamp(row.time), "value": row.value, "quality": row.quality, "age_s": age}
+    return {
+        "time": stamp(row.time),
+        "value": row.value,
+        "quality": row.quality,
+        "age_s": _age(row.time, as_of),
+    }
+
+
+def appraised_json(row: Appraised, as_of: AsOf) -> Json:
+    """The same, and what it is worth: whose clock, what each quality test said, whether it was revised."""
+    return {
+        **observation_json(row, as_of),
+        "time_source": TIME_SOURCES.get(row.time_source),
+        "tests": tests_json(row.tests),
+        "revised": row.revised,
+    }
+
+
+@lru_cache(KINDS_OF_TESTS)
+def tests_json(packed: int) -> Mapping[str, int]:
+    """The flag of each quality test that was run. Shared between answers: read it only."""
+    flags = ((test, packed >> test.shift & 0xF) for test in Test)
+    return {test.name.lower(): flag for test, flag in flags if flag}
+
+
+def result_rows(
+    station: Station, derived: DerivedDatastream, rows: Sequence[Result], as_of: AsOf
+) -> list[Json]:
+    """Rows of a derived datastream; a value of None is unknown.
+
+    `since`: the other end of the time that a row speaks of, None where it speaks of a moment. The margins of
+    a height that may not be compared with its levels are withheld.
+    """
+    at = np.array([row.time for row in rows], np.int64)
+    ends = derivation(derived, station).since(at).tolist()
+    shown = _shown(station, derived)
+    return [
+        {
+            "time": stamp(row.time),
+            "since": stamp(end) if end != row.time else None,
+            "value": row.value if shown else None,
+            "quality": row.quality,
+            "coverage": round(row.coverage, COVERAGE_DIGITS),
+            "inputs_until": stamp(row.inputs_until),
+            "revision": row.revision,
+            "age_s": _age(row.time, as_of),
+        }
+        for row, end in zip(rows, ends, strict=True)
+    ]
+
+
+def _derived_json(station: Station, derived: DerivedDatastream, last: Result | None, as_of: AsOf) -> Json:
+    """A derived datastream with its newest row, be that unknown: an older one does not speak of now."""
+    return {
+        **describe_derived(station, derived),
+        "newest": result_rows(station, derived, [last], as_of)[0] if last else None,
+        "freshness": _freshness(derived.cadence, last.time if last else None, as_of),
+    }
+
+
+def _shown(station: Station, derived: DerivedDatastream) -> bool:
+    settings = derived.derive
+    if not isinstance(settings, MarginSettings):
+        return True
+    return all(comparable(station, each) for each in station.datastreams if each.name == settings.of)
+
+
+def _age(time: int, as_of: AsOf) -> int | None:
+    return None if as_of.now is None else round(max(0, as_of.now - time) / MICROS_PER_SECOND)
+
+
+def _freshness(cadence: float, newest: int | None, as_of: AsOf) -> str:
+    if as_of.now is None or not as_of.known:
+        return "unknown"
+    return freshness(cadence, newest, as_of.now).value
 
 
 def _level(datastream: Datastream, usable: Sequence[Observed]) -> dict[str, Any] | None:
@@ -96,12 +217,21 @@ def _level(datastream: Datastream, usable: Sequence[Observed]) -> dict[str, Any]
     }
 
 
-def _trend(usable: Sequence[Observed]) -> float | None:
-    slope = slope_per_hour([row.time for row in usable], [row.value for row in usable])
+def _trend(datastream: Datastream, usable: Sequence[Observed]) -> float | None:
+    """The slope since the sensor was installed that the newest value comes from."""
+    if not usable:
+        return None
+    begun = max((time for time in datastream.resets() if time <= usable[-1].time), default=usable[0].time)
+    rows = [row for row in usable if row.time >= begun]
+    slope = slope_per_hour([row.time for row in rows], [row.value for row in rows])
     return None if slope is None else round(slope, DIGITS)
 
 
-def _state(alerting: bool, fresh: Freshness | None, as_of: AsOf) -> str:
+def _state(station: Station, alerting: bool, fresh: Freshness | None, as_of: AsOf) -> str:
+    """A station whose height cannot be compared with its levels is never *normal*."""
     if not as_of.known or fresh in (None, Freshness.NO_DATA, Freshness.NEVER):
         return "unknown"
-    return "alert" if alerting else "normal"
+    if alerting:
+        return "alert"
+    unjudged = any(each.levels and not comparable(station, each) for each in station.datastreams)
+    return "unknown" if unjudged else "normal"

@@ -16,7 +16,14 @@ from starlette.responses import Response
 from alerts import feed_store, store, wire
 from alerts.api.hub import Hub
 from alerts.api.reader import Reader
-from alerts.station_view import describe, observation_json, station_json
+from alerts.feed_store import Wanted
+from alerts.station_view import (
+    appraised_json,
+    describe,
+    describe_derived,
+    result_rows,
+    station_json,
+)
 from alerts.trend import WINDOW_US
 from ingest.store import read
 
@@ -62,19 +69,24 @@ async def status(hub: HubOf) -> Response:
 
 @router.get("/stations")
 def stations(reader: ReaderOf) -> Response:
-    """Every station with newest values, level reached, margin, trend and freshness."""
+    """Every station with newest values, level reached, margin, trend, freshness and what is derived."""
     with reader.snapshot() as connection:
-        windows = feed_store.windows(connection, reader.nature, WINDOW_US)
+        windows = feed_store.windows(connection, reader.nature, reader.catalogue, WINDOW_US)
+        results = feed_store.newest_results(connection, reader.nature, reader.catalogue)
         as_of = reader.as_of(connection, {key: rows[-1].time for key, rows in windows.items()})
         alerting = {alert.newest.event.station for alert in store.open_alerts(connection)}
-    found = [station_json(station, windows, alerting, as_of) for station in reader.catalogue.stations]
+    found = [
+        station_json(station, windows, results, alerting, as_of) for station in reader.catalogue.stations
+    ]
     return _answer({"as_of": wire.as_of_json(as_of), "stations": found})
 
 
 @router.get("/datastreams")
 def datastreams(hub: HubOf) -> Response:
-    """Every datastream of the catalogue."""
-    found = [describe(station, datastream) for _, station, datastream in hub.reader.catalogue.datastreams()]
+    """Every datastream of the catalogue, the measured ones first."""
+    catalogue = hub.reader.catalogue
+    found = [describe(station, datastream) for _, station, datastream in catalogue.datastreams()]
+    found += [describe_derived(station, derived) for _, station, derived in catalogue.derived()]
     return _answer({"as_of": wire.as_of_json(hub.as_of), "datastreams": found})
 
 
@@ -86,14 +98,21 @@ def observations(
     until: Until = None,
     limit: Annotated[int, Query(ge=1, le=OBSERVATIONS)] = 1_000,
 ) -> Response:
-    """The newest `limit` observations of a datastream with since <= time < until, oldest first."""
-    if not any(known == key for known, _, _ in reader.catalogue.datastreams()):
+    """The newest `limit` observations of a datastream with since <= time < until, oldest first.
+
+    Of a derived datastream: its results; a value of null is unknown.
+    """
+    derived = {known: (station, one) for known, station, one in reader.catalogue.derived()}.get(key)
+    if derived is None and not any(known == key for known, _, _ in reader.catalogue.datastreams()):
         raise HTTPException(404, f"No datastream {key!r}; /api/v1/datastreams lists them.")
-    bounds = moment("since", since), moment("until", until)
+    wanted = Wanted(key, reader.nature, moment("since", since), moment("until", until), limit)
     with reader.snapshot() as connection:
-        rows = feed_store.observations_of(connection, key, reader.nature, *bounds, limit)
         as_of = reader.as_of(connection)
-    found = [observation_json(row, as_of) for row in rows]
+        if derived is None:
+            rows = feed_store.observations_of(connection, wanted)
+            found = [appraised_json(row, as_of) for row in rows]
+        else:
+            found = result_rows(*derived, feed_store.results_of(connection, wanted), as_of)
     return _answer({"as_of": wire.as_of_json(as_of), "datastream": key, "observations": found})
 
 

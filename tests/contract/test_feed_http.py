@@ -2,19 +2,28 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from alerts.api.serve import running_feed, serve_feed
 from alerts.model import EventKind
-from ingest.catalog import Catalogue
+from alerts.sight import AsOf, Sight
+from alerts.station_view import station_json
+from ingest.catalog import Catalogue, Station
+from ingest.clock import to_datetime
 from ingest.embedded import HOST, EmbeddedPostgres
 from ingest.embedded_server import free_port
+from ingest.installation import EXERCISE, Installation
 from ingest.model import Nature
+from ingest.quality import Test, pack
+from ingest.store.datastreams import register
 from ingest.store.errors import Fatal
+from ingest.store.read import Observed
 from tests.support.databases import Database
 from tests.support.feed import (
     HOUR,
@@ -29,6 +38,7 @@ from tests.support.feed import (
     happening,
     observe,
     prepare,
+    river,
     tell,
     until,
 )
@@ -36,15 +46,79 @@ from tests.support.feed import (
 LEVEL = f"{KIMLONG}/water_level"
 
 
+MOVED, BARE, RAIN, AIR = "HUE-WL-MOVED", "HUE-WL-BARE", "HUE-RN-TEST", "HUE-AQ-TEST"
+
+
+def referenced(station: Station, by: str = EXERCISE, since: int | None = None) -> Station:
+    """The station with a surveyed zero in its datum, and with another sensor from `since` on."""
+    zero = Installation(datum="Hòn Dấu", surveyed=True, by=by)
+    later = () if since is None else (zero.model_copy(update={"valid_from": since, "device": "second"}),)
+    (level,) = station.datastreams
+    level = level.model_copy(update={"installations": (zero, *later)})
+    return station.model_copy(update={"datum": "Hòn Dấu", "datastreams": (level,)})
+
+
+def measuring(station: str, kind: str, streams: Sequence[tuple[str, str, float]], **derived: Any) -> Station:
+    """A station that measures (name, unit, cadence) and derives by name (unit, cadence, settings)."""
+    source = {"gateway": "gw", "device": station.lower()}
+    return Station.model_validate(
+        {
+            "id": station,
+            "name": {"vi": station, "en": station},
+            "kind": kind,
+            "location": {"lat": 16.4, "lon": 107.5},
+            "nature": NATURE,
+            "datastreams": tuple(
+                {
+                    "name": name,
+                    "property": name,
+                    "unit": unit,
+                    "cadence": cadence,
+                    "source": {**source, "channel": name},
+                }
+                for name, unit, cadence in streams
+            ),
+            "derived": tuple(
+                {"name": name, "property": name, "unit": unit, "cadence": cadence, "derive": settings}
+                for name, (unit, cadence, settings) in derived.items()
+            ),
+        }
+    )
+
+
 @pytest.fixture
 def city() -> Catalogue:
-    return catalogue()
+    """Kim Long and Phú Ốc; a gauge with a new sensor, one without a zero; a rain gauge and an air station."""
+    rivers = [referenced(station) for station in catalogue().stations]
+    moved = referenced(river(MOVED, "Moved", "Hương", (1.0, 2.0)), since=NOW - 40 * MINUTE)
+    bare = river(BARE, "Bare", "Hương", (1.0, 2.0))
+    to_one = {"kind": "margin", "of": "water_level", "level": "BĐ I"}
+    margin = {"name": "margin", "property": "margin", "unit": "m", "cadence": 300.0, "derive": to_one}
+    bare = Station.model_validate(bare.model_dump() | {"derived": (margin,)})
+    one_hour = {"kind": "window_sum", "of": "rainfall", "window": 3_600.0}
+    rain = measuring(RAIN, "rain", [("rainfall", "mm", 600.0)], rain_1h=("mm", 600.0, one_hour))
+    index = {"kind": "vn_aqi_hourly", "pm2_5": "pm2_5"}
+    air = measuring(AIR, "air", [("pm2_5", "ug/m3", 300.0)], vn_aqi=("1", 3_600.0, index))
+    return Catalogue(stations=(*rivers, moved, bare, rain, air), routes=())
 
 
 @pytest.fixture
 def table(plain_database: Database, city: Catalogue) -> Iterator[Connection]:
     with prepare(plain_database.url, city) as connection:
+        register(connection, [key for key, _, _ in city.derived()], NATURE)
         yield connection
+
+
+def derive(
+    connection: Connection, key: str, time: int, value: float | None, coverage: float = 1.0, revision: int = 1
+) -> None:
+    """Store one derived row as ingest would."""
+    at = to_datetime(time)
+    connection.execute(
+        "INSERT INTO derived (time, inputs_until, value, datastream, coverage, quality, revision)"
+        " SELECT %s, %s, %s, id, %s, %s, %s FROM datastream WHERE key = %s",
+        (at, at, value, coverage, 9 if value is None else 1, revision, key),
+    )
 
 
 @pytest.fixture
@@ -70,7 +144,7 @@ async def test_stations_carry_level_margin_trend_and_freshness(
     rise(table)
     commit(table)
     answer = (await client.get("/api/v1/stations")).json()
-    kimlong, phuoc = answer["stations"]
+    kimlong, phuoc, *others = answer["stations"]
     stream = kimlong["datastreams"][0]
     assert stream["level"] == {
         "rank": 3,
@@ -83,7 +157,148 @@ async def test_stations_carry_level_margin_trend_and_freshness(
     assert (stream["newest"]["time"], stream["newest"]["age_s"]) == ("2025-10-27T00:00:00.000Z", 0)
     assert (kimlong["freshness"], kimlong["state"], kimlong["nature"]) == ("fresh", "normal", "Exercise")
     assert (phuoc["freshness"], phuoc["state"]) == ("never", "unknown")
-    assert answer["as_of"]["stations_unknown"] == [PHUOC]
+    assert answer["as_of"]["stations_unknown"] == [PHUOC, *(each["id"] for each in others)]
+
+
+async def the(client: httpx.AsyncClient, identifier: str) -> Any:
+    """One station as the feed shows it."""
+    stations = (await client.get("/api/v1/stations")).json()["stations"]
+    return next(each for each in stations if each["id"] == identifier)
+
+
+async def test_a_level_without_a_zero_has_no_margin_and_its_station_is_not_normal(
+    client: httpx.AsyncClient, table: Connection
+) -> None:
+    observe(table, f"{BARE}/water_level", NOW, 9.5)
+    derive(table, f"{BARE}/margin", NOW, 8.5)
+    commit(table)
+    station = await the(client, BARE)
+    (stream,), (margin,) = station["datastreams"], station["derived"]
+    assert (stream["reference"], stream["comparable"], stream["level"]) == ("unreferenced", False, None)
+    assert stream["newest_usable"]["value"] == 9.5
+    assert (margin["comparable"], margin["newest"]["value"]) == (False, None)
+    assert station["state"] == "unknown"
+    rows = (await client.get(f"/api/v1/datastreams/{BARE}/margin/observations")).json()["observations"]
+    assert [row["value"] for row in rows] == [None]
+
+
+@pytest.mark.parametrize(
+    ("nature", "by", "rank"),
+    [
+        (Nature.ACTUAL, EXERCISE, None),
+        (Nature.EXERCISE, EXERCISE, 3),
+        (Nature.TEST, EXERCISE, 3),
+        (Nature.ACTUAL, "Sở Xây dựng", 3),
+    ],
+)
+def test_a_zero_that_holds_for_simulated_sensors_alone_judges_no_real_station(
+    nature: Nature, by: str, rank: int | None
+) -> None:
+    station = referenced(catalogue().stations[0], by).model_copy(update={"nature": nature})
+    as_of = AsOf(Sight.CURRENT, NOW, 0.0, NOW, NOW, "", None, ())
+    shown = station_json(station, {LEVEL: [Observed(NOW, 3.58, 1, NOW)]}, {}, (), as_of)
+    level = shown["datastreams"][0]["level"]
+    assert (level and level["rank"], shown["state"]) == (rank, "normal" if rank else "unknown")
+
+
+async def test_the_trend_does_not_reach_back_beyond_a_new_sensor(
+    client: httpx.AsyncClient, table: Connection
+) -> None:
+    for step in range(19):
+        old = step > 8  # the old sensor stood 2 m higher
+        value = 1.5 - 0.12 * step / 12 + (2.0 if old else 0.0)
+        observe(table, f"{MOVED}/water_level", NOW - step * 5 * MINUTE, value)
+    commit(table)
+    (stream,) = (await the(client, MOVED))["datastreams"]
+    assert stream["trend_per_hour"] == pytest.approx(0.12, abs=1e-3)
+
+
+async def test_the_last_word_of_the_old_sensor_has_its_own_trend(
+    client: httpx.AsyncClient, table: Connection
+) -> None:
+    for step in range(9):
+        at = NOW - HOUR - step * 5 * MINUTE
+        observe(table, f"{MOVED}/water_level", at, 3.5 - 0.12 * step / 12)
+    commit(table)
+    (stream,) = (await the(client, MOVED))["datastreams"]
+    assert stream["trend_per_hour"] == pytest.approx(0.12, abs=1e-3)
+
+
+async def test_datastreams_list_what_is_derived_and_from_what(
+    client: httpx.AsyncClient, table: Connection
+) -> None:
+    found = {each["key"]: each for each in (await client.get("/api/v1/datastreams")).json()["datastreams"]}
+    rain, air, level = found[f"{RAIN}/rain_1h"], found[f"{AIR}/vn_aqi"], found[LEVEL]
+    assert (rain["derived"], rain["kind"], rain["window_s"]) == (True, "window_sum", 3_600.0)
+    assert rain["inputs"] == [f"{RAIN}/rainfall"]
+    assert "scheme" not in rain
+    assert (air["kind"], air["scheme"]) == ("vn_aqi_hourly", "VN_AQI QĐ 1459/QĐ-TCMT")
+    assert (level["derived"], level["reference"], level["comparable"]) == (False, "exercise", True)
+    assert found[f"{RAIN}/rainfall"]["reference"] == "not_a_level"
+
+
+async def test_a_derived_row_says_what_it_covers_and_an_unknown_one_has_no_value(
+    client: httpx.AsyncClient, table: Connection
+) -> None:
+    key = f"{RAIN}/rain_1h"
+    derive(table, key, NOW - 10 * MINUTE, 12.4, coverage=0.6, revision=2)
+    derive(table, key, NOW, None, coverage=0.0)
+    commit(table)
+    known, unknown = (await client.get(f"/api/v1/datastreams/{key}/observations")).json()["observations"]
+    assert known == {
+        "time": "2025-10-26T23:50:00.000Z",
+        "since": "2025-10-26T22:50:00.000Z",
+        "value": 12.4,
+        "quality": 1,
+        "coverage": 0.6,
+        "inputs_until": "2025-10-26T23:50:00.000Z",
+        "revision": 2,
+        "age_s": 600,
+    }
+    assert (unknown["value"], unknown["quality"], unknown["coverage"]) == (None, 9, 0.0)
+    params = {"until": "2025-10-27T00:00:00Z", "limit": 1}
+    before = (await client.get(f"/api/v1/datastreams/{key}/observations", params=params)).json()
+    assert [row["value"] for row in before["observations"]] == [12.4]
+    (shown,) = (await the(client, RAIN))["derived"]
+    assert (shown["newest"]["value"], shown["freshness"]) == (None, "fresh")  # not the older 12.4
+
+
+async def test_a_derived_row_grows_old_like_any_other(client: httpx.AsyncClient, table: Connection) -> None:
+    derive(table, f"{RAIN}/rain_1h", NOW - 3 * HOUR, 0.0)
+    commit(table)
+    (rain,), (air,) = [(await the(client, each))["derived"] for each in (RAIN, AIR)]
+    assert (rain["freshness"], rain["newest"]["age_s"]) == ("no_data", 3 * 3_600)
+    assert (air["freshness"], air["newest"]) == ("never", None)
+
+
+async def test_observations_say_whose_clock_which_tests_and_what_was_revised(
+    client: httpx.AsyncClient, table: Connection
+) -> None:
+    for step in range(3):
+        observe(table, LEVEL, NOW + step * MINUTE, 1.0)
+    first, second, third = (to_datetime(NOW + step * MINUTE) for step in range(3))
+    packed = pack({Test.GROSS_RANGE: np.array([1], np.int8), Test.SPIKE: np.array([2], np.int8)}).item()
+    table.execute("UPDATE observation SET time_source = 3, tests = %s WHERE time = %s", (packed, first))
+    table.execute("UPDATE observation SET time_source = 1, tests = %s WHERE time = %s", (packed, second))
+    flags = {Test.GROSS_RANGE: np.array([1], np.int8), Test.SPIKE: np.array([3], np.int8)}
+    table.execute(
+        "INSERT INTO quality_revision SELECT id, %s, 3, %s, 1, %s FROM datastream WHERE key = %s",
+        (second, pack(flags).item(), third, LEVEL),
+    )
+    derive(table, LEVEL, NOW + 2 * MINUTE, 1.1)  # by a corrected zero
+    commit(table)
+    rows = (await client.get(f"/api/v1/datastreams/{LEVEL}/observations")).json()["observations"]
+    assert [row["time_source"] for row in rows] == ["server", "device", None]
+    assert [(row["value"], row["quality"], row["revised"]) for row in rows] == [
+        (1.0, 1, False),
+        (1.0, 3, True),
+        (1.1, 1, True),
+    ]
+    assert [row["tests"] for row in rows] == [
+        {"gross_range": 1, "spike": 2},
+        {"gross_range": 1, "spike": 3},
+        {},
+    ]
 
 
 async def test_a_failed_reading_is_shown_and_not_believed(
