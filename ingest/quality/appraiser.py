@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.memory import NEVER
 from ingest.model import Quality
 from ingest.quality import qartod
 from ingest.quality.flags import RANK, Flags, Test, pack, roll_up, set_flag, unpack
@@ -26,7 +27,7 @@ from ingest.quality.lookback import Step
 from ingest.quality.qartod import GrossRanges
 from ingest.quality.resets import Resets
 from ingest.quality.rings import Rings
-from ingest.quality.steps import number_steps
+from ingest.quality.steps import newest_before, number_steps
 
 if TYPE_CHECKING:  # the catalogue's lint calls this package
     from ingest.catalog import Datastream
@@ -216,19 +217,38 @@ class Appraiser:
         floor, ceiling = self._resets.floor(at, time), self._resets.ceiling(at, time)
         doubted = rows.quality[attended] == Quality.SUSPECT
         whole = Step(at, time, rows.value[attended], attended, own, doubted, floor, ceiling)
-        steps = number_steps(at, time, self._rings.newest[at], self._together[at])
-        several = self._several(at, steps)
         work = _Work(self._limits, self._resets, tests)
-        quiet = np.flatnonzero(~several[at])
+        late, blind = self._late(at, time)
+        if blind.any():
+            work.blind(whole.take(blind))
+            whole, late = whole.take(~blind), late[~blind]
+        steps = number_steps(whole.series, late, self._together[whole.series])
+        several = self._several(whole.series, steps)
+        quiet = np.flatnonzero(~several[whole.series])
         first = work.step(self._rings, whole.take(quiet)) if len(quiet) else None
-        restless, rings = np.flatnonzero(several), None
-        if len(restless):
-            rings = self._rings.copy_of(restless)
-            for number in range(int(steps.max()) + 1):
-                chosen = np.flatnonzero(several[at] & (steps == number))
-                if len(chosen):
-                    _remember(rings, *work.step(rings, whole.take(chosen)))
+        restless = np.flatnonzero(several)
+        rings = self._step_by_step(work, whole, steps, restless) if len(restless) else None
         return Appraisal(roll_up(work.tests), work.tests, self._revisions(work), first, restless, rings)
+
+    def _late(self, series: Index, time: Index) -> tuple[Mask, Mask]:
+        """Rows that are not newer than all before them, and those of them that are too late to see another.
+
+        The blind ones are seen by none either, so that they need no step of their own.
+        """
+        newest = newest_before(series, time, self._rings.newest[series])
+        late, span = time <= newest, self._limits.span[series]
+        blind = late & (time < np.maximum(newest, NEVER + span) - span) & ~self._together[series]
+        return late, blind
+
+    def _step_by_step(self, work: _Work, rows: Step, steps: Index, restless: Index) -> Rings:
+        """Judge the series that take several steps; their memory after that."""
+        rings = self._rings.copy_of(restless)
+        order = np.argsort(steps, kind="stable")
+        order = order[np.isin(rows.series[order], restless)]
+        for chosen in np.split(order, np.flatnonzero(np.diff(steps[order])) + 1):
+            if len(chosen):
+                _remember(rings, *work.step(rings, rows.take(chosen)))
+        return rings
 
     def _several(self, series: Index, steps: Index) -> Mask:
         """Which series take several steps; those that are compared with each other do so together."""
@@ -277,8 +297,7 @@ class _Work:
     def step(self, rings: Rings, rows: Step) -> tuple[Step, Judged]:
         """Judge rows that are one step, in order of arrival."""
         rows = rows.take(np.argsort(rows.series, kind="stable"))
-        judged = Judge(rings, self._limits, self._resets, rows, _places(rows.series)).judge()
-        self.tests[rows.order] = judged.arrived
+        judged = self._judge(rings, rows, _places(rows.series))
         if len(judged.address):
             series = np.searchsorted(rings.base, judged.address, side="right") - 1
             before = rings.tests[judged.address]
@@ -287,6 +306,16 @@ class _Work:
         if len(at):
             self.decided.append((rows.series[at], rows.time[at], judged.arrived[at], judged.tests[at]))
         return rows, judged
+
+    def blind(self, rows: Step) -> None:
+        """Judge rows that see no other."""
+        none = np.empty(0, np.int64)
+        self._judge(Rings(self._limits.rows, none), rows, np.zeros(len(rows), np.int64))
+
+    def _judge(self, rings: Rings, rows: Step, place: Index) -> Judged:
+        judged = Judge(rings, self._limits, self._resets, rows, place).judge()
+        self.tests[rows.order] = judged.arrived
+        return judged
 
 
 def _remember(rings: Rings, rows: Step, judged: Judged) -> None:

@@ -187,7 +187,7 @@ class Lookback:
         size = len(self.rings)
         in_step = address >= size
         if not in_step.any():
-            return memory.take(address, mode="clip") if size else np.zeros(len(address), memory.dtype)
+            return memory.take(address, mode="clip") if size else np.zeros(address.shape, memory.dtype)
         if in_step.all():
             return fresh[address - size]
         column = memory.take(address, mode="clip")

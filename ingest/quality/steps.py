@@ -9,20 +9,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.memory import NEVER
+
 Index = NDArray[np.int64]
 Times = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
-def number_steps(series: Index, time: Times, newest: Times, together: Mask) -> Index:
+def number_steps(series: Index, late: Mask, together: Mask) -> Index:
     """The step of each row, from 0; rows come in order of arrival.
 
-    `newest`: the newest time in memory of each row's series. `together`: rows of series that are compared.
+    `late`: rows that are not newer than all before them in their series. `together`: rows of series that are
+    compared with each other.
     """
-    late = _late(series, time, newest)
+    steps = np.zeros(len(series), np.int64)
     if not late.any():
-        return np.zeros(len(series), np.int64)
-    steps = np.empty(len(series), np.int64)
+        return steps
     alone = np.flatnonzero(~together)
     order = alone[np.argsort(series[alone], kind="stable")]
     steps[order] = _within(series[order], _breaks(late[order], series[order]))
@@ -31,20 +33,23 @@ def number_steps(series: Index, time: Times, newest: Times, together: Mask) -> I
     return steps
 
 
-def _late(series: Index, time: Times, newest: Times) -> Mask:
-    """Rows that are not newer than memory and than every row of their series before them."""
-    late = time <= newest
+def newest_before(series: Index, time: Times, newest: Times) -> Times:
+    """The newest time of each row's series when the row comes; `newest`: what it is in memory."""
     order = np.argsort(series, kind="stable")
-    grouped = series[order]
+    grouped, times = series[order], time[order]
     same = grouped[1:] == grouped[:-1]
-    if not (same & (time[order][1:] <= time[order][:-1])).any():
-        return late  # each series comes in order
-    _, rank = np.unique(time, return_inverse=True)
-    key = _groups(grouped) * len(series) + rank[order]
-    highest = np.maximum.accumulate(key)
-    behind = np.r_[False, same & (key[1:] <= highest[:-1])]
-    late[order] |= behind
-    return late
+    if (same & (times[1:] <= times[:-1])).any():
+        times = _running_maximum(grouped, times)
+    before = np.full(len(series), NEVER)
+    before[order[1:][same]] = times[:-1][same]
+    return np.asarray(np.maximum(before, newest), np.int64)
+
+
+def _running_maximum(grouped: Index, times: Times) -> Times:
+    """The maximum so far within each group of rows."""
+    known, rank = np.unique(times, return_inverse=True)
+    line = _groups(grouped) * len(known) + rank  # one line of numbers on which each group is its own stretch
+    return np.asarray(known[np.maximum.accumulate(line) % len(known)], np.int64)
 
 
 def _breaks(late: Mask, series: Index) -> Mask:

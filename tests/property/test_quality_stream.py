@@ -121,7 +121,11 @@ def random_stream(seed: int, steps: int = 90) -> list[Item]:
             gross = own_range(number, value)
             quality = gross if worse(gross, told) else told  # as the normaliser gives it
             delay = (
-                rng.uniform(0, 60) * MINUTE if rng.random() < 0.08 else delay if rng.random() < 0.5 else 0.0
+                rng.uniform(0, rng.choice([60, 60, 400])) * MINUTE
+                if rng.random() < 0.08
+                else delay
+                if rng.random() < 0.5
+                else 0.0
             )
             arriving.append((time + delay, step, Item(number, time, round(value, 3), quality)))
     arriving.sort(key=lambda entry: entry[:2])

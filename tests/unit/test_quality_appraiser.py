@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from ingest.catalog import Datastream, Source
+from ingest.memory import NEVER
 from ingest.model import ObservationBatch, Quality
 from ingest.quality.appraiser import Appraisal, Appraiser
 from ingest.quality.flags import Test, roll_up, unpack
 from ingest.quality.limits import MOST_ROWS
-from ingest.quality.steps import number_steps
+from ingest.quality.steps import newest_before, number_steps
 from ingest.quality_settings import (
     AttenuatedSignal,
     Climatology,
@@ -339,7 +340,17 @@ def test_steps_keep_a_series_in_order_and_let_late_rows_stand_alone() -> None:
     series = np.array([0, 1, 0, 0, 1, 0, 0])
     time = np.array([10, 10, 20, 15, 20, 30, 40])
     alone = np.zeros(7, np.bool_)
-    none = np.full(7, np.iinfo(np.int64).min)
-    assert number_steps(series, time, none, alone).tolist() == [0, 0, 0, 1, 0, 2, 2]
-    assert number_steps(series, time, none, ~alone).tolist() == [0, 0, 0, 1, 2, 2, 2]
-    assert number_steps(series, time, np.full(7, 25), alone).tolist() == [1, 1, 2, 3, 2, 4, 4]
+    newest = newest_before(series, time, np.full(7, NEVER))
+    assert newest.tolist() == [NEVER, NEVER, 10, 20, 10, 20, 30]
+    late = time <= newest
+    assert number_steps(series, late, alone).tolist() == [0, 0, 0, 1, 0, 2, 2]
+    assert number_steps(series, late, ~alone).tolist() == [0, 0, 0, 1, 2, 2, 2]
+    late = time <= newest_before(series, time, np.full(7, 25))
+    assert number_steps(series, late, alone).tolist() == [1, 1, 2, 3, 2, 4, 4]
+
+
+def test_a_long_history_sent_backwards_costs_no_step_for_what_nothing_sees() -> None:
+    history = rows([1.0 + 0.001 * (n % 7) for n in range(3_000)], np.arange(3_000)[::-1] * 5.0)
+    found = appraiser(RIVER).evaluate(history)
+    assert set(found.quality.tolist()) == {PASS}
+    assert flags(found, Test.RATE_OF_CHANGE) == [NOT_EVALUATED] * 3_000
