@@ -1,5 +1,6 @@
 // The console: ties the feed to the page. Runs as a module; nothing is inline.
 
+import { indexRow, indicesOf, sumsOf, sumsRow } from "./derived.js";
 import { byId, h, setText, sync } from "./dom.js";
 import { Feed } from "./feed.js";
 import * as format from "./format.js";
@@ -72,8 +73,10 @@ function renderStations(known) {
     byId(id).closest("section").hidden = shown.length === 0;
   }
   const others = all.filter((each) => !level(each) || !["river", "street"].includes(each.station.kind));
-  sync(byId("others"), others.map(({ station, stream }) => row(station, stream, known)));
-  byId("others").closest("section").hidden = others.length === 0;
+  const indices = feed.stations.flatMap((station) => indicesOf(station).map((each) => indexItem(station, each, known)));
+  const rows = [...others.flatMap(({ station, stream }) => rowsOf(station, stream, known)), ...indices];
+  sync(byId("others"), rows);
+  byId("others").closest("section").hidden = rows.length === 0;
 }
 
 const datastreams = () =>
@@ -82,8 +85,15 @@ const datastreams = () =>
 const card = (station, stream, known) =>
   item(stream.key, [station.name, stream, known], () => stationCard(station, stream, known));
 
-const row = (station, stream, known) =>
-  item(stream.key, [station.name, stream, known], () => otherRow(station, stream, known));
+function rowsOf(station, stream, known) {
+  const row = item(stream.key, [station.name, stream, known], () => otherRow(station, stream, known));
+  const sums = sumsOf(station, stream);
+  if (!sums.length || !stream.newest) return [row];
+  return [row, item(`${stream.key} sums`, [sums, known], () => sumsRow(station, sums, known))];
+}
+
+const indexItem = (station, index, known) =>
+  item(index.key, [station.name, index, known], () => indexRow(station, index, known));
 
 const eventItems = () =>
   feed.events.length

@@ -44,12 +44,15 @@ export function number(value, digits = 2) {
   return sign + (part ? grouped + point + part : grouped);
 }
 
-const DIGITS = { m: 2, mm: 1, "m3/s": 0, "%": 1 };
-const UNITS = { "m3/s": "m³/s" };
+const DIGITS = { m: 2, mm: 1, "m3/s": 0, "%": 1, "ug/m3": 1, 1: 0 };
+const UNITS = { "m3/s": "m³/s", "ug/m3": "µg/m³", 1: "" };
 
 export function quantity(value, unit) {
-  return `${number(value, DIGITS[unit] ?? 2)}\u00a0${UNITS[unit] ?? unit}`;
+  return `${number(value, DIGITS[unit] ?? 2)}\u00a0${UNITS[unit] ?? unit}`.trimEnd();
 }
+
+// How much of its time a sum covers, in whole per cent: 100 only where nothing is missing.
+export const percent = (share) => Math.floor(share * 100 + 1e-6);
 
 // A span of time in its two largest units.
 export function span(seconds) {

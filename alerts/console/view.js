@@ -6,13 +6,13 @@ import { h } from "./dom.js";
 import * as format from "./format.js";
 import { pick, property, word } from "./words.js";
 
-const OLD = new Set(["no_data", "never", "unknown"]);
-const SUSPECT = 3;
+export const OLD = new Set(["no_data", "never", "unknown"]);
+export const SUSPECT = 3;
 const FAILED = new Set([4, 9]);
 const WORST = 4; // colours beyond level III are the same
 
 const shade = (rank) => Math.min(rank, WORST);
-const chip = (kind, text) => h("span", { class: `chip ${kind}` }, text);
+export const chip = (kind, text) => h("span", { class: `chip ${kind}` }, text);
 
 // A level's name never breaks at a line's end.
 const whole = (name) => name.replaceAll(" ", "\u00a0");
@@ -20,7 +20,8 @@ const distance = (key, level, by, unit) =>
   word(key).replace("{level}", whole(level)).replace("{by}", format.quantity(by, unit));
 
 // The level a value has reached, in the words that people use: "trên BĐ III 0,08 m".
-function margin(level, unit) {
+function margin({ level, unit, comparable }) {
+  if (!comparable) return word("not_referenced");
   if (!level) return word("no_levels");
   if (level.rank) return distance("above", level.name, level.above, unit);
   return distance("below", level.next_name, level.to_next, unit);
@@ -32,15 +33,15 @@ function nextLevel(level, unit) {
 }
 
 const reached = (level) => level?.rank > 0 && chip(`l${shade(level.rank)}`, level.name);
-const distances = ({ level, unit }) => [margin(level, unit), nextLevel(level, unit)].filter(Boolean).join(", ");
+const distances = (stream) => [margin(stream), nextLevel(stream.level, stream.unit)].filter(Boolean).join(", ");
 
-function freshness(state, known) {
+export function freshness(state, known) {
   const shown = known ? state : "unknown";
   return h("span", { class: `signal ${shown}` }, h("i", { "aria-hidden": "true" }), word(shown));
 }
 
 // When it was measured; how long ago that is can only be said while we know what time the data have reached.
-function when(observation, known) {
+export function when(observation, known) {
   const age = known && observation.age_s !== null ? ` · ${format.age(observation.age_s)}` : "";
   return h("time", { datetime: observation.time }, format.moment(observation.time) + age);
 }
@@ -61,7 +62,7 @@ function gauge(stream, value, dull) {
   const rank = marks.filter((mark) => value >= mark.value).at(-1)?.rank ?? 0;
   return h(
     "svg",
-    { class: "gauge", height: 38, role: "img", "aria-label": margin(stream.level, stream.unit) },
+    { class: "gauge", height: 38, role: "img", "aria-label": margin(stream) },
     h("rect", { class: "track", x: 0, y: 2, width: "100%", height: 14, rx: 3 }),
     marks.map((mark, place) =>
       h("rect", {
@@ -83,12 +84,12 @@ function gauge(stream, value, dull) {
 export function stationCard(station, stream, known) {
   const shown = stream.newest_usable;
   const old = !known || OLD.has(stream.freshness);
-  const level = stream.level?.rank ?? 0;
+  const level = stream.comparable ? shade(stream.level?.rank ?? 0) : "none";
   const trend = old ? null : format.trend(stream.trend_per_hour);
   const broken = stream.newest && FAILED.has(stream.newest.quality);
   return h(
     "article",
-    { class: old ? "card old" : "card", "data-level": shade(level), "data-station": station.id },
+    { class: old ? "card old" : "card", "data-level": level, "data-station": station.id },
     h(
       "header",
       {},
@@ -102,7 +103,7 @@ export function stationCard(station, stream, known) {
       h("strong", {}, shown ? format.quantity(shown.value, stream.unit) : "–"),
       trend && h("span", { class: "trend" }, h("i", { "aria-hidden": "true" }, trend.arrow), trend.text),
     ),
-    shown && stream.levels.length > 0 && gauge(stream, shown.value, old),
+    shown && stream.comparable && stream.levels.length > 0 && gauge(stream, shown.value, old),
     h("p", { class: "margin" }, shown ? distances(stream) : word("never")),
     h(
       "footer",
@@ -122,7 +123,7 @@ export function otherRow(station, stream, known) {
     "tr",
     { class: old ? "old" : null, "data-station": station.id },
     h("th", { scope: "row" }, pick(station.name)),
-    h("td", {}, property(stream.property)),
+    h("td", {}, property(stream.property), !stream.comparable && h("small", {}, ` ${word("not_referenced")}`)),
     h("td", { class: "figure" }, shown ? format.quantity(shown.value, stream.unit) : "–"),
     h("td", {}, shown ? when(shown, known) : "–"),
     h("td", {}, freshness(stream.freshness, known)),

@@ -75,6 +75,7 @@ export const WORDS = {
   above: ["trên {level} {by}", "above {level} by {by}"],
   below: ["dưới {level} {by}", "below {level} by {by}"],
   no_levels: ["chưa công bố mức BĐ", "no published levels"],
+  not_referenced: ["chưa quy chiếu", "not referenced"],
   rising: ["đang lên", "rising"],
   falling: ["đang xuống", "falling"],
   steady: ["ít thay đổi", "steady"],
@@ -98,6 +99,17 @@ export const WORDS = {
   property_inflow: ["lưu lượng về", "inflow"],
   property_outflow: ["lưu lượng xả", "outflow"],
   property_reservoir_level: ["mực nước hồ", "reservoir level"],
+  property_pm2_5: ["bụi PM2.5", "PM2.5"],
+  property_pm10: ["bụi PM10", "PM10"],
+
+  rain_sums: ["Tổng lượng mưa", "Sums of rain"],
+  window_sum: ["{hours} giờ", "{hours} h"],
+  rain_day: ["từ {since}", "since {since}"],
+  vn_aqi_hourly: ["VN_AQI giờ", "hourly VN_AQI"],
+  vn_aqi_daily: ["VN_AQI ngày", "daily VN_AQI"],
+  at_least: ["ít nhất {value}", "at least {value}"],
+  coverage: ["độ phủ {percent}\u00a0%", "{percent}% covered"],
+  not_known: ["không rõ", "unknown"],
 
   hour: ["giờ", "h"],
   legend: [

@@ -1,6 +1,7 @@
 """The operator's page in a real Chromium: what it shows, and that it never shows more than it knows."""
 
 import asyncio
+import json
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -9,10 +10,15 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import yaml
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
 from alerts.api.serve import Feed, running_feed
 from alerts.model import EventKind
+from ingest.catalog import Catalogue, Station
+from ingest.clock import to_datetime
+from ingest.installation import EXERCISE, Installation
+from ingest.store.datastreams import register
 from tests.support.databases import Database
 from tests.support.feed import (
     HOUR,
@@ -44,7 +50,73 @@ ARGUMENTS = (
     "--no-first-run",
 )
 PLANTED = "<script>document.title = 'planted'</script><img src=x onerror=\"document.title = 'planted'\">"
-CITY = catalogue(river("HUE-WL-PLANTED", PLANTED, PLANTED, (1.0, 2.0)))
+BARE, RAIN, AIR = "HUE-WL-BARE", "HUE-RN-BACHMA", "HUE-AQ-HUE"
+MEASURING = """
+- id: HUE-RN-BACHMA
+  name: { vi: Bạch Mã, en: Bach Ma }
+  kind: rain
+  location: { lat: 16.2, lon: 107.86 }
+  nature: Exercise
+  datastreams:
+    - name: rainfall
+      property: rainfall
+      unit: mm
+      cadence: 10min
+      source: { gateway: gw, device: rain, channel: rainfall }
+  derived:
+    - { name: rain_24h, property: rain_24h, unit: mm, cadence: 10min,
+        derive: { kind: window_sum, of: rainfall, window: 24h } }
+    - { name: rain_1h, property: rain_1h, unit: mm, cadence: 10min,
+        derive: { kind: window_sum, of: rainfall, window: 1h } }
+    - { name: rain_3h, property: rain_3h, unit: mm, cadence: 10min,
+        derive: { kind: window_sum, of: rainfall, window: 3h } }
+    - { name: rain_day, property: rain_day, unit: mm, cadence: 10min,
+        derive: { kind: rain_day, of: rainfall } }
+- id: HUE-RS-BARE
+  name: { vi: Hồ chưa khảo sát, en: A lake without a zero }
+  kind: reservoir
+  location: { lat: 16.3, lon: 107.6 }
+  nature: Exercise
+  datastreams:
+    - name: reservoir_level
+      property: reservoir_level
+      unit: m
+      cadence: 15min
+      source: { gateway: gw, device: lake, channel: level }
+- id: HUE-AQ-HUE
+  name: { vi: Không khí Huế, en: Hue air }
+  kind: air
+  location: { lat: 16.46, lon: 107.59 }
+  nature: Exercise
+  datastreams:
+    - name: pm2_5
+      property: pm2_5
+      unit: ug/m3
+      cadence: 10min
+      source: { gateway: gw, device: air, channel: pm2_5 }
+  derived:
+    - { name: vn_aqi, property: vn_aqi, unit: "1", cadence: 1h,
+        derive: { kind: vn_aqi_hourly, pm2_5: pm2_5 } }
+"""
+
+
+def referenced(station: Station) -> Station:
+    """The station with a zero in its datum."""
+    zero = Installation(datum="Hòn Dấu", surveyed=True, by=EXERCISE)
+    (level,) = station.datastreams
+    level = level.model_copy(update={"installations": (zero,)})
+    return station.model_copy(update={"datum": "Hòn Dấu", "datastreams": (level,)})
+
+
+RIVERS = catalogue(river("HUE-WL-PLANTED", PLANTED, PLANTED, (1.0, 2.0))).stations
+CITY = Catalogue(
+    stations=(
+        *map(referenced, RIVERS),
+        river(BARE, "Chưa khảo sát", "Hương", (1.0, 2.0)),
+        *(Station.model_validate_json(json.dumps(each)) for each in yaml.safe_load(MEASURING)),
+    ),
+    routes=(),
+)
 DESK = ViewportSize(width=1366, height=768)
 PHONE = ViewportSize(width=390, height=844)
 
@@ -78,9 +150,29 @@ def table(plain_database: Database) -> Iterator[Connection]:
             observe(connection, f"{KIMLONG}/water_level", at, 3.58 - 0.10 * step / 12)
             observe(connection, f"{PHUOC}/water_level", at - 50 * MINUTE, 4.42 - 0.08 * step / 12)
             observe(connection, "HUE-WL-PLANTED/water_level", at, 0.5)
+            observe(connection, f"{BARE}/water_level", at, 1.7)
+        register(connection, [key for key, _, _ in CITY.derived()], NATURE)
+        observe(connection, f"{RAIN}/rainfall", NOW, 2.4)
+        observe(connection, f"{AIR}/pm2_5", NOW, 42.0)
         commit(connection)
         tell(connection, happening(1, level=3, time=NOW - HOUR))
         yield connection
+
+
+def derive(connection: Connection, key: str, time: int, value: float | None, coverage: float = 1.0) -> None:
+    """Store one derived row as ingest would."""
+    connection.execute(
+        "INSERT INTO derived (time, inputs_until, value, datastream, coverage, quality, revision)"
+        " SELECT %(at)s, %(at)s, %(value)s, id, %(coverage)s, %(quality)s, 1"
+        " FROM datastream WHERE key = %(key)s",
+        {
+            "at": to_datetime(time),
+            "value": value,
+            "coverage": coverage,
+            "quality": 9 if value is None else 1,
+            "key": key,
+        },
+    )
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -144,6 +236,55 @@ async def test_a_silent_station_is_hatched_with_its_last_level_and_not_green(pag
     await expect(card).to_contain_text("lần cuối")
     await expect(card).to_contain_text("4,42\u00a0m")
     await expect(card.locator(".trend")).to_have_count(0)
+
+
+async def test_a_level_without_a_zero_is_shown_without_a_judgement(page: Page) -> None:
+    card = page.locator(f"[data-station={BARE}]")
+    await expect(card).to_contain_text("1,70\u00a0m")
+    await expect(card.locator(".margin")).to_have_text("chưa quy chiếu")
+    await expect(card.locator(".gauge, .chip")).to_have_count(0)
+    await expect(card).to_have_attribute("data-level", "none")
+    await expect(page.locator("[data-station=HUE-RS-BARE] td").first).to_have_text(
+        "mực nước hồ chưa quy chiếu"
+    )
+    await expect(page.locator(f"[data-station={RAIN}] td").first).to_have_text("lượng mưa")
+    await page.locator("[data-language=en]").click()
+    await expect(card.locator(".margin")).to_have_text("not referenced")
+
+
+async def test_sums_of_rain_say_how_much_they_cover(page: Page, table: Connection, artefacts: Path) -> None:
+    await asyncio.to_thread(derive, table, f"{RAIN}/rain_1h", NOW, 104.6)
+    await asyncio.to_thread(derive, table, f"{RAIN}/rain_3h", NOW, 112.4, 0.6)
+    await asyncio.to_thread(derive, table, f"{RAIN}/rain_24h", NOW, None, 0.0)
+    await asyncio.to_thread(derive, table, f"{RAIN}/rain_day", NOW, 1739.6, 0.9996)
+    sums = page.locator(f"[data-sums={RAIN}] li")
+    await expect(sums).to_have_text(
+        [
+            "1 giờ104,6\u00a0mm",
+            "3 giờít nhất 112,4\u00a0mm (độ phủ 60\u00a0%)",
+            "24 giờkhông rõ",
+            "từ 19:00 26/10ít nhất 1.739,6\u00a0mm (độ phủ 99\u00a0%)",
+        ]
+    )
+    await asyncio.to_thread(derive, table, f"{AIR}/vn_aqi", NOW, 87.0)
+    index = page.locator(f"[data-index={AIR}]")
+    await expect(index).to_contain_text("VN_AQI giờ VN_AQI QĐ 1459/QĐ-TCMT87")
+    await expect(index).to_contain_text("đúng giờ")
+    await page.screenshot(path=artefacts / "console-derived-vi.png", full_page=True)
+    await page.locator("[data-language=en]").click()
+    await expect(sums.nth(1)).to_have_text("3 hat least 112.4\u00a0mm (60% covered)")
+    assert await page.evaluate(CONTRAST) == []
+    await page.set_viewport_size(PHONE)
+    assert not await page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+    await page.screenshot(path=artefacts / "console-derived-phone.png", full_page=True)
+
+
+async def test_a_sum_that_came_long_ago_is_old_whatever_it_was(page: Page, table: Connection) -> None:
+    await asyncio.to_thread(derive, table, f"{RAIN}/rain_1h", NOW - 3 * HOUR, 0.0)
+    first = page.locator(f"[data-sums={RAIN}] li").first
+    await expect(first).to_have_class("old")
+    await expect(first).to_contain_text("lần cuối 04:00 27/10 · 3 giờ trước")
+    await expect(page.locator(f"[data-sums={RAIN}] li").last).to_contain_text("chưa có số liệu")
 
 
 async def test_the_same_page_in_english_is_remembered(page: Page, artefacts: Path) -> None:
@@ -276,7 +417,7 @@ async def test_a_stream_that_looks_open_and_says_nothing_is_not_believed(page: P
 
 async def test_a_phone_shows_it_without_sideways_scrolling(page: Page, artefacts: Path) -> None:
     await page.set_viewport_size(PHONE)
-    await expect(page.locator(".card")).to_have_count(3)
+    await expect(page.locator(".card")).to_have_count(4)
     wide = await page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
     assert not wide
     await page.screenshot(path=artefacts / "console-phone.png", full_page=True)
@@ -307,5 +448,5 @@ CONTRAST = """() => {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_all_text_has_the_contrast_of_wcag_aa(page: Page, scheme: str) -> None:
     await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    await expect(page.locator(".card")).to_have_count(3)
+    await expect(page.locator(".card")).to_have_count(4)
     assert await page.evaluate(CONTRAST) == []
