@@ -230,6 +230,8 @@ def page_words(trial: Trial, feed: FeedClient) -> str:
     words = [f"{shown['value']:g} {trial.datastream.unit}"]
     if newest["quality"] not in (1, 2, 3):
         words.append("the last usable value; this one failed its quality test")
+    if not stream["comparable"]:
+        words.append("not referenced: the catalogue has no zero that it could be compared with BĐ by")
     words += [*_level_words(stream["level"], trial.datastream.unit), f"signal {stream['freshness']}"]
     silent = [each["name"] for each in station["datastreams"] if each["freshness"] in SILENT]
     because = f" (no data: {', '.join(silent)})" if silent else ""

@@ -27,6 +27,7 @@ from ingest.normalise import Normaliser
 from ingest.settings import load_settings
 from simulators import cli, publish_test
 from simulators.broker import Address, connected
+from simulators.feed_client import FeedClient
 from simulators.publish_test import Refused, Trial, choose, message_of
 from tests.support.certificates import Authority
 from tests.support.mqtt import Client
@@ -215,6 +216,18 @@ def test_catalogue_without_the_gateways_route_is_refused() -> None:
     catalogue = shipped(Nature.EXERCISE).model_copy(update={"routes": ()})
     with pytest.raises(Refused, match="no route"):
         sent(catalogue, KIMLONG, 1.0, "water_level")
+
+
+def test_a_level_without_a_zero_is_told_as_not_referenced(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    trial = Trial(*choose(odd(tmp_path), "RADAR", None), 3.0, NOW)
+    shown = {"value": 3.0, "quality": 1}
+    stream = {"key": trial.key, "name": "level", "newest": shown, "newest_usable": shown}
+    stream |= {"comparable": False, "level": None, "freshness": "fresh"}
+    station = {"id": "RADAR", "state": "unknown", "datastreams": [stream]}
+    monkeypatch.setattr(FeedClient, "stations", lambda _: [station])
+    words = publish_test.page_words(trial, FeedClient("http://127.0.0.1:1"))
+    assert words.startswith("3 m, not referenced")
+    assert "BĐ I" not in words
 
 
 class Feed(BaseHTTPRequestHandler):
