@@ -14,8 +14,10 @@ from dataclasses import dataclass
 
 from ingest.catalog import Catalogue
 from ingest.model import RawMessage, RejectReason
+from tests.cases.poison_formats import DATASTREAMS, ROUTES, formats
 
 NOW = 1_761_570_000_000_000  # 2025-10-27T13:00:00Z, microseconds
+DAY = 86_400_000_000
 TOPIC = "hue/v1/gw-1/radar-1/readings"
 APPLICATION, DEV_EUI = "17c82e96", "0101010101010101"
 UPLINK_TOPIC = f"application/{APPLICATION}/device/{DEV_EUI}/event/up"
@@ -57,6 +59,15 @@ CATALOGUE = Catalogue.model_validate(
                 _datastream("depth", "m", gateway=APPLICATION, device=DEV_EUI, channel="distance", unit="mm")
                 | {"ranging": {"zero_elevation": 5.0, "blanking": 0.5, "max_range": 10.0}},
             ),
+            _station(
+                "FORMATS",
+                *(
+                    _datastream(name, unit, gateway=gateway, device=device, channel=channel)
+                    for name, unit, gateway, device, channel in DATASTREAMS
+                ),
+                _datastream("planned", "m", gateway="gw-1", device="radar-7", channel="level")
+                | {"installations": ({"valid_from": NOW + 365 * DAY},)},
+            ),
         ),
         "routes": (
             {
@@ -71,6 +82,16 @@ CATALOGUE = Catalogue.model_validate(
                 "gateway_level": 2,
                 "device_level": 4,
             },
+            *(
+                {
+                    "filter": topics,
+                    "codec": codec,
+                    "gateway_level": gateway,
+                    "device_level": device,
+                    "settings": settings,
+                }
+                for topics, codec, gateway, device, settings in ROUTES
+            ),
         ),
     }
 )
@@ -230,7 +251,7 @@ _BAD_UPLINKS = {
     "no_device": b"{}",
     "device_null": _uplink(deviceInfo=None),
     "device_without_eui": _uplink(deviceInfo={"deviceProfileName": "EM500-UDL"}),
-    "unknown_profile": _uplink(deviceInfo={"devEui": DEV_EUI, "deviceProfileName": "EM310-UDL"}),
+    "unknown_profile": _uplink(deviceInfo={"devEui": DEV_EUI, "deviceProfileName": "EM300-TH"}),
     "no_profile": _uplink(deviceInfo={"devEui": DEV_EUI}),
     "data_not_base64": _uplink(data="A4I*"),
     "data_number": _uplink(data=1),
@@ -259,7 +280,7 @@ _BAD_OBJECTS: dict[str, object] = {
 _BAD_TOPICS = {
     "no_level": "",
     "one_slash": "/",
-    "unrouted": "tele/cau-truoi/SENSOR",
+    "unrouted": "zigbee2mqtt/cau-truoi",
     "too_short": "hue/v1/gw-1/readings",
     "too_long": "hue/v1/gw-1/radar-1/readings/more",
     "leading_slash": "/hue/v1/gw-1/radar-1/readings",
@@ -310,6 +331,8 @@ def _all() -> Iterator[Poison]:
     for name, topic in _BAD_TOPICS.items():
         yield Poison(f"topic_{name}", _GOOD_PAYLOAD, RejectReason.NO_ROUTE, topic)
     yield from _others()
+    for name, payload, reason, topic in formats():
+        yield Poison(name, payload, reason, topic)
 
 
 def _others() -> Iterator[Poison]:

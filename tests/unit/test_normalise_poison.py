@@ -6,8 +6,10 @@ from time import perf_counter
 
 import pytest
 
-from ingest.model import Fate, Nature, RejectReason
+from ingest.codecs import codecs
+from ingest.model import Fate, Nature, RawMessage, RejectReason
 from ingest.normalise import Normaliser
+from tests.cases import poison_formats
 from tests.cases.poison import CATALOGUE, GOOD, IDS, NOW, POISON, UPLINK_TOPIC, Poison
 
 MOST_SECONDS = 0.25  # 50 ms are asked for; the rest is for a busy machine
@@ -35,8 +37,26 @@ def test_reject_detail_is_one_short_printable_line(poison: Poison) -> None:
     assert detail.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("topic", "payload", "value"), poison_formats.GOOD, ids=lambda value: str(value)[:40]
+)
+def test_message_without_its_poison_is_stored(topic: str, payload: bytes, value: float) -> None:
+    """Otherwise a poison might be refused for another reason than its own."""
+    message = RawMessage(topic, payload, 1, False, False, NOW, 1, 1)
+    intake = Normaliser(CATALOGUE, IDS, Nature.ACTUAL).intake([message], NOW)
+    assert not intake.rejects
+    assert intake.observations.value.tolist() == [pytest.approx(value, abs=1e-12)]
+
+
+def test_every_format_has_poison() -> None:
+    assert {codec for _, codec, *_ in poison_formats.ROUTES} | {"huewatch-json", "chirpstack-v4"} == set(
+        codecs()
+    )
+    assert len(poison_formats.GOOD) == len(poison_formats.ROUTES)
+
+
 def test_corpus_reaches_every_reason_that_normalising_can_give() -> None:
-    assert len(POISON) >= 200
+    assert len(POISON) >= 350
     assert len({poison.name for poison in POISON}) == len(POISON)
     elsewhere = {RejectReason.STORAGE_ERROR}
     assert {poison.reason for poison in POISON} == set(RejectReason) - elsewhere
