@@ -40,6 +40,8 @@ _QUALITIES: Final = {
     **dict.fromkeys(("9", "missing"), Quality.MISSING),
 }
 
+_NUMBERS: Final = range(1, Quality.MISSING + 1)  # 4.0 is the same number as 4 in JSON
+
 
 class _Datastream(msgspec.Struct, gc=False):
     id: Annotated[int, Meta(ge=0, le=2**63 - 1)] | str = field(name="@iot.id")
@@ -88,8 +90,8 @@ def _time(text: str) -> int:
 def _quality(said: object) -> Quality:
     if said is None:
         return Quality.NOT_EVALUATED
-    if type(said) is int and 0 <= said <= Quality.MISSING:
-        said = str(said)
+    if isinstance(said, int | float) and not isinstance(said, bool) and said in _NUMBERS:
+        said = str(int(said))
     return _QUALITIES.get(said.lower(), Quality.SUSPECT) if isinstance(said, str) else Quality.SUSPECT
 
 
