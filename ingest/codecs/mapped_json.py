@@ -15,7 +15,8 @@ may use one level for both). The route's `settings` say where things stand, by t
   element of a list (or member of an object), and its other paths are relative to that element.
 - A value that is not there becomes the word "absent", which is quarantined under its channel; with
   `absent: skip` it is optional. When no path of any entry leads to a value the message is unreadable, however
-  optional all are: a gateway that renamed its fields must not look like one with nothing to say.
+  optional all are: a gateway that renamed its fields must not look like one with nothing to say. Where `each`
+  goes over lists in lists, an inner one that is empty or missing is such a value too.
 - `time`, of the message and of an entry (which wins): `format` is `rfc3339`, `unix_s`, `unix_ms`, `unix_us`,
   `iso_local` or a pattern such as "%d/%m/%Y %H:%M:%S"; the last two need `zone`. A time that is not there
   makes the message unreadable, or the entry's values words, unless `absent: arrival`. Without `time` the time

@@ -18,7 +18,7 @@ last word; `INFO1` to `INFO3`, `HASS_STATE` and `UPTIME` carry none. The payload
   light in lx, PM in ug/m3, CO2 and TVOC in ppm and ppb; distances in cm from ultrasonic sensors (SR04) and
   in mm from laser sensors (VL53L0X, VL53L1X). Any other field is in the catalogue's `source.unit`.
 - `ON` and `OFF` of a switch or relay are 1 and 0. `null`, which a sensor that does not answer has, and any
-  other text or boolean is no value and is quarantined by itself.
+  other text or boolean is no value and is quarantined by itself, and so is a sensor without any field.
 - Health (may go unlisted): `Vcc`, `UptimeSec`, `MqttCount`, `Wifi.RSSI` (per cent), `Wifi.Signal` (dBm),
   `Wifi.LinkCount`, the relays `POWER`, `POWER1`, ..., and `online` (1 or 0) from `LWT`.
 """
