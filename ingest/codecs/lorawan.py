@@ -25,6 +25,10 @@ _KNOWN = (EM500_UDL, EM310_UDL, EM500_SWL, AM308, LDDS75, DDS75_LB, WQS_LB, CAYE
 DEVICES: Mapping[str, Device] = MappingProxyType({device.profile: device for device in _KNOWN})
 AUXILIARY = frozenset[str]().union(*(device.auxiliary for device in DEVICES.values()))
 
+_LONGEST_FRAME = (
+    255  # bytes that a LoRa radio sends at once; of any type here far fewer values than MAX_READINGS
+)
+
 
 def read_object(profile: str, fields: Mapping[str, Any]) -> Sequence[Measured]:
     """Values of an object that the server decoded; an unknown profile's fields are channels as named."""
@@ -48,6 +52,10 @@ def read_data(profile: str, port: int, data: bytes) -> Sequence[Measured]:
     """Values of a frame, by the device type; without a payload it raises `NoReadings`."""
     if not data:
         raise NoReadings("an uplink without a payload")
+    if len(data) > _LONGEST_FRAME:
+        raise Undecodable(
+            RejectReason.UNDECODABLE, f"{len(data)} bytes: no frame is longer than {_LONGEST_FRAME}"
+        )
     device = DEVICES.get(profile)
     if device is None:
         raise Undecodable(

@@ -15,6 +15,7 @@ from time import perf_counter
 import pytest
 
 from ingest.codecs import Undecodable, codecs
+from ingest.codecs.lorawan import read_data
 from ingest.normalise import Limits
 from tests.support.goldens import Golden, goldens
 
@@ -168,3 +169,17 @@ def test_delimiter_in_an_error_of_a_table_is_printable() -> None:
     with pytest.raises(Undecodable) as raised:
         decode(goldens("mapped-csv")[0].address, b'"a"x\tb\n1\t2\n')
     assert raised.value.detail.isprintable()
+
+
+@pytest.mark.parametrize(
+    "block", ["CayenneLPP 0000 01", "EM500-UDL 20CE 00000000 0100", "DDS75-LB 0000000000000000000001"]
+)
+def test_frame_longer_than_the_radio_carries_is_refused(block: str) -> None:
+    """A server can be made to say anything; a long one would be more readings than a message may have."""
+    profile, _, digits = block.partition(" ")
+    frame = bytes.fromhex(digits)
+    port = 3 if profile == "DDS75-LB" else 85
+    several = frame * (255 // len(frame)) if profile != "CayenneLPP" else frame
+    assert read_data(profile, port, several)
+    with pytest.raises(Undecodable, match="no frame is longer"):
+        read_data(profile, port, frame * 2_000)
