@@ -3,35 +3,37 @@
 Called by the writer between classifying rows and letting the sinks decide. `evaluate` changes nothing: it
 returns what is to be stored and, after COMMIT only, adopted. Flags of a row are those at its arrival; what a
 later row decides of it is a revision, so that neither depends on how a stream is cut into batches. Derived
-results are the same for any order of arrival. It does no I/O: rows that are older than its memory come
-through `load`.
+results are the same for any order of arrival, and are computed from the flags that stand now. It does no I/O:
+rows that are older than its memory come through `load`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ingest.catalog import Catalogue
 from ingest.derive import Change, Computed, Derivation, Series, derivation
-from ingest.derive.kind import DAY, NEVER
+from ingest.derive.inputs import EVER, REACH, Inputs, News, StagedPool
+from ingest.derive.kind import NEVER
 from ingest.derive.together import Task, compute_all
 from ingest.model import ObservationBatch
 from ingest.quality.appraiser import Appraisal, Appraiser, Need, Revisions
 
-EVER = -(2**63)
-_REACH = 20 * 365 * DAY  # microseconds: all that is kept
-
+Index = NDArray[np.int64]
 Span = tuple[int, int, int]  # datastream id, and from when to when (microseconds), both included
 Load = Callable[[Sequence[Span]], Sequence[Series]]
+Staged = Sequence[StagedPool | None]
 
 
 @dataclass(frozen=True, slots=True)
 class DerivedRows:
-    """Results to be stored, as columns of one length; `value` NaN is unknown."""
+    """Results to be stored, as columns of one length; `value` NaN is unknown. `new`: of a time at which the
+    datastream has no result yet."""
 
     datastream: NDArray[np.int32]
     time: NDArray[np.int64]
@@ -39,9 +41,26 @@ class DerivedRows:
     quality: NDArray[np.int8]
     coverage: NDArray[np.float64]
     inputs_until: NDArray[np.int64]
+    new: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.datastream)
+
+    def take(self, rows: NDArray[np.bool_]) -> DerivedRows:
+        return DerivedRows(*(getattr(self, name)[rows] for name in self.__slots__))
+
+    @classmethod
+    def of(cls, datastream: NDArray[np.int32], computed: Computed, new: bool) -> DerivedRows:
+        """One computation's results, row by row of these datastreams."""
+        return cls(
+            datastream,
+            computed.at,
+            computed.value,
+            computed.quality,
+            computed.coverage,
+            computed.inputs_until,
+            np.full(len(datastream), new),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +71,27 @@ class Refined:
     revisions: Revisions
     derived: DerivedRows
     appraisal: Appraisal
-    inputs: Mapping[int, _Input]
+    staged: Staged
 
 
 @dataclass(frozen=True, slots=True)
-class _Input:
-    """The newest rows of an input of derivations: all that it has since `floor`."""
+class _Derived:
+    """A derived datastream: its number, how it is computed, and the numbers of its inputs."""
 
-    rows: Series
-    floor: int
-    most: int
+    number: int
+    made: Derivation
+    inputs: tuple[int, ...]
 
-    @property
-    def newest(self) -> int:
-        return int(self.rows.time[-1]) if len(self.rows) else NEVER
 
-    def with_rows(self, changed: Series) -> _Input:
-        """With rows that are new or have another flag; those below the floor are left to the table."""
-        rows = _merged(self.rows, changed.take(changed.time >= self.floor))
-        if len(rows) <= self.most:
-            return replace(self, rows=rows)
-        kept = Series(rows.time[-self.most :], rows.value[-self.most :], rows.quality[-self.most :])
-        return _Input(kept, int(kept.time[0]), self.most)
+@dataclass(frozen=True, slots=True)
+class _Alike:
+    """Derivations that compute alike, at the readings of inputs of one pool: done in one go."""
+
+    made: Derivation
+    pool: int
+    place: Index
+    derived: NDArray[np.int64]  # where each stands among all
+    number: NDArray[np.int32]
 
 
 class Refiner:
@@ -88,42 +106,50 @@ class Refiner:
             [(ids[key], key, stream) for key, _, stream in catalogue.datastreams() if key in ids],
             {ids[key]: times for key, times in resets.items() if key in ids},
         )
-        self._derivations: list[tuple[int, Derivation, tuple[int, ...]]] = []
-        self._of_input: dict[int, list[int]] = {}
-        self._inputs: dict[int, _Input] = {}
-        for key, station, derived in catalogue.derived():
-            if key in ids:
-                made = derivation(derived, station)
-                inputs = tuple(ids[f"{station.id}/{name}"] for name in made.inputs)
-                self._add(ids[key], made, inputs)
+        self._derived = list(_derived(catalogue, ids))
+        rows: dict[int, int] = {}
+        for one in self._derived:
+            for number in one.inputs:
+                rows[number] = max(rows.get(number, 0), one.made.rows)
+        self._inputs = Inputs(rows)
+        self._of_input: dict[int, list[int]] = {number: [] for number in rows}
+        for place, one in enumerate(self._derived):
+            for number in one.inputs:
+                self._of_input[number].append(place)
+        self._alike = list(self._grouped())
+        self._alone = {
+            number: [place for place in places if not self._derived[place].made.at_readings]
+            for number, places in self._of_input.items()
+        }
 
-    def _add(self, number: int, made: Derivation, inputs: tuple[int, ...]) -> None:
-        for datastream in inputs:
-            self._of_input.setdefault(datastream, []).append(len(self._derivations))
-            known = self._inputs.get(datastream)
-            most = max(made.rows, known.most if known else 0)
-            self._inputs[datastream] = _Input(Series.empty(), EVER, most)
-        self._derivations.append((number, made, inputs))
+    def _grouped(self) -> Iterator[_Alike]:
+        groups: dict[tuple[Derivation, int], list[int]] = {}
+        for place, one in enumerate(self._derived):
+            if one.made.at_readings:
+                pool, _ = self._inputs.place_of(one.inputs[0])
+                groups.setdefault((one.made, pool), []).append(place)
+        for (made, pool), places in groups.items():
+            members = [self._derived[place] for place in places]
+            at = np.array([self._inputs.place_of(one.inputs[0])[1] for one in members], np.int64)
+            numbers = np.array([one.number for one in members], np.int32)
+            yield _Alike(made, pool, at, np.array(places, np.int64), numbers)
 
     # -- memory
 
     def needs(self) -> list[Need]:
         """What `rebuild` must be given: of these datastreams the newest `rows` within `span` microseconds."""
-        by_most: dict[int, list[int]] = {}
-        for datastream, held in self._inputs.items():
-            by_most.setdefault(held.most, []).append(datastream)
-        inputs = [Need(tuple(of), most, _REACH) for most, of in sorted(by_most.items())]
+        inputs = [
+            Need(tuple(of.tolist()), size, REACH)
+            for of, size in zip(self._inputs.numbers, self._inputs.sizes, strict=True)
+        ]
         return [*self._appraiser.needs(), *inputs]
 
     def rebuild(self, stored: Sequence[ObservationBatch]) -> None:
         """Forget all and remember these rows, one batch for each of `needs`, as they are to be read now."""
         tests = len(self._appraiser.needs())
         self._appraiser.rebuild(_joined(stored[:tests]))
-        for need, rows in zip(self.needs()[tests:], stored[tests:], strict=True):
-            for datastream in need.datastreams:
-                found = _series(rows, rows.datastream == datastream)
-                floor = int(found.time[0]) if len(found) >= need.rows else EVER
-                self._inputs[datastream] = _Input(found, floor, need.rows)
+        for pool, rows in enumerate(stored[tests:]):
+            self._inputs.load(pool, News(rows.datastream, rows.time, rows.value, rows.quality))
 
     # -- a batch
 
@@ -131,93 +157,159 @@ class Refiner:
         """Judge and derive; `fresh` are rows without duplicates, in order of arrival."""
         appraisal = self._appraiser.evaluate(fresh)
         rows = replace(fresh, quality=appraisal.quality, tests=appraisal.tests)
-        changed = self._changed(rows, appraisal.revisions)
-        inputs = {number: self._inputs[number].with_rows(series) for number, series in changed.items()}
-        tasks = self._tasks(changed, inputs, load)
-        results = compute_all([task for _, task in tasks])
-        derived = _columns([number for number, _ in tasks], results)
-        return Refined(rows, appraisal.revisions, derived, appraisal, inputs)
+        revisions = appraisal.revisions
+        news = News(rows.datastream, rows.time, rows.value, rows.quality)
+        revised = News(revisions.datastream, revisions.time, np.zeros(len(revisions)), revisions.quality)
+        staged = self._inputs.stage(news, revised)
+        results, left = self._at_readings(staged)
+        tasks = self._tasks(left, staged, news, revised, load)
+        computed = compute_all([task for _, task in tasks])
+        for (number, _), one in zip(tasks, computed, strict=True):
+            results.append(DerivedRows.of(np.full(len(one), number, np.int32), one, new=False))
+        return Refined(rows, revisions, _all(results), appraisal, staged)
 
     def adopt(self, refined: Refined) -> None:
         """After COMMIT: what was judged and derived becomes memory."""
         self._appraiser.adopt(refined.appraisal)
-        self._inputs.update(refined.inputs)
+        self._inputs.adopt(refined.staged)
 
-    def _changed(self, rows: ObservationBatch, revisions: Revisions) -> dict[int, Series]:
-        """The rows of inputs that are new or newly flagged, by datastream, in order of time."""
-        changed: dict[int, Series] = {}
-        for number, of in _groups(rows.datastream, self._of_input):
-            changed[number] = _by_time(Series(rows.time[of], rows.value[of], rows.quality[of]))
-        for number, of in _groups(revisions.datastream, self._of_input):
-            mine = changed.get(number, Series.empty())
-            known = self._inputs[number].rows
-            changed[number] = _reflagged(mine, known, revisions.time[of], revisions.quality[of])
-        return {number: series for number, series in changed.items() if len(series)}
+    # -- results at the readings of inputs that were touched by one row in order: all alike in one go
+
+    def _at_readings(self, staged: Staged) -> tuple[list[DerivedRows], list[int]]:
+        """Their results, and the derivations that must be looked at one by one."""
+        results: list[DerivedRows] = []
+        left: set[int] = set()
+        for group in self._alike:
+            pool = staged[group.pool]
+            if pool is None:
+                continue
+            row = pool.place[group.place]
+            touched = np.flatnonzero(row >= 0)
+            row = row[touched]
+            floor = self._inputs.floors(pool.windows)[row]
+            whole = pool.simple[row] & (floor <= pool.windows.time[row, -1] - group.made.lookback)
+            left.update(group.derived[touched[~whole]].tolist())
+            if whole.any():
+                numbers = group.number[touched[whole]]
+                results.append(_of_newest(group.made, numbers, pool, row[whole]))
+        for pool_number, pool in enumerate(staged):
+            if pool is not None and any(self._alone.values()):
+                for number in self._inputs.numbers[pool_number][pool.series].tolist():
+                    left.update(self._alone[number])
+        return results, sorted(left)
+
+    # -- all others
 
     def _tasks(
-        self, changed: Mapping[int, Series], inputs: Mapping[int, _Input], load: Load
+        self, places: Sequence[int], staged: Staged, news: News, revised: News, load: Load
     ) -> list[tuple[int, Task]]:
-        """What is to be computed, with the number of each result's datastream."""
-        touched = sorted({place for number in changed for place in self._of_input[number]})
-        asked = [self._change(place, changed, inputs) for place in touched]
-        spans = [
-            self._derivations[place][1].span(change) for place, change in zip(touched, asked, strict=True)
-        ]
-        found = self._rows(touched, spans, changed, inputs, load)
+        """What is to be computed one by one, with the number of each result's datastream."""
+        if not places:
+            return []
+        wanted = {number for place in places for number in self._derived[place].inputs}
+        changed = {number: _changed(number, news, revised) for number in sorted(wanted)}
+        held = {number: self._held(number, staged) for number in changed}
+        asked = [self._change(self._derived[place], changed, staged, held) for place in places]
+        spans = [self._derived[place].made.span(change) for place, change in zip(places, asked, strict=True)]
+        found = self._rows(places, spans, changed, held, load)
         tasks = []
-        for place, change, rows in zip(touched, asked, found, strict=True):
-            number, made, _ = self._derivations[place]
-            at = made.affected(change, rows)
+        for place, change, rows in zip(places, asked, found, strict=True):
+            one = self._derived[place]
+            at = one.made.affected(change, rows)
             if len(at):
-                tasks.append((number, Task(made, at, rows)))
+                tasks.append((one.number, Task(one.made, at, rows)))
         return tasks
 
-    def _change(self, place: int, changed: Mapping[int, Series], inputs: Mapping[int, _Input]) -> Change:
-        _, _, of = self._derivations[place]
-        times = np.unique(np.concatenate([changed[number].time for number in of if number in changed]))
-        before = max(self._inputs[number].newest for number in of)
-        newest = max(inputs.get(number, self._inputs[number]).newest for number in of)
+    def _held(self, number: int, staged: Staged) -> tuple[Series, int]:
+        """What is remembered of an input after the batch, and since when that is all of it."""
+        pool, place = self._inputs.place_of(number)
+        found = staged[pool]
+        if found is not None and found.place[place] >= 0:
+            rows = found.rows_of(place)
+        else:
+            rows = self._inputs.remembered(number)
+        return rows, EVER if len(rows) < self._inputs.sizes[pool] else int(rows.time[0])
+
+    def _change(
+        self,
+        one: _Derived,
+        changed: Mapping[int, Series],
+        staged: Staged,
+        held: Mapping[int, tuple[Series, int]],
+    ) -> Change:
+        times = np.unique(np.concatenate([changed[number].time for number in one.inputs]))
+        before, newest = NEVER, NEVER
+        for number in one.inputs:
+            pool, place = self._inputs.place_of(number)
+            found, rows = staged[pool], held[number][0]
+            last = int(rows.time[-1]) if len(rows) else NEVER
+            touched = found is not None and found.place[place] >= 0
+            before = max(before, int(found.before[found.place[place]]) if touched and found else last)
+            newest = max(newest, last)
         return Change(times, before, newest)
 
     def _rows(
         self,
-        touched: Sequence[int],
+        places: Sequence[int],
         spans: Sequence[tuple[int, int]],
         changed: Mapping[int, Series],
-        inputs: Mapping[int, _Input],
+        held: Mapping[int, tuple[Series, int]],
         load: Load,
     ) -> list[list[Series]]:
         """Each derivation's inputs in its span: from memory, or from the table where that began too late."""
         wanted: list[Span] = []
-        for place, (since, until) in zip(touched, spans, strict=True):
-            wanted += [(number, since, until) for number in self._derivations[place][2]]
-        held = [inputs.get(number, self._inputs[number]) for number, _, _ in wanted]
-        missing = [span for span, one in zip(wanted, held, strict=True) if one.floor > span[1]]
+        for place, (since, until) in zip(places, spans, strict=True):
+            wanted += [(number, since, until) for number in self._derived[place].inputs]
+        missing = [span for span in wanted if held[span[0]][1] > span[1]]
         loaded = dict(zip(missing, load(missing), strict=True)) if missing else {}
         found = []
-        for span, one in zip(wanted, held, strict=True):
+        for span in wanted:
             number, since, until = span
             if span in loaded:
-                rows = _merged(loaded[span], changed.get(number, Series.empty()).between(since, until))
+                found.append(_merged(loaded[span], changed[number].between(since, until)))
             else:
-                rows = one.rows.between(since, until)
-            found.append(rows)
-        sizes = [len(self._derivations[place][2]) for place in touched]
-        ends = np.cumsum([0, *sizes]).tolist()
-        return [found[first:last] for first, last in zip(ends[:-1], ends[1:], strict=True)]
+                found.append(held[number][0].between(since, until))
+        ends = np.cumsum([0, *(len(self._derived[place].inputs) for place in places)]).tolist()
+        return [found[first:last] for first, last in pairwise(ends)]
 
 
-def _groups(
-    datastream: NDArray[np.int32], wanted: Mapping[int, object]
-) -> Iterable[tuple[int, NDArray[np.intp]]]:
-    """Each wanted datastream among these with its rows, in order of arrival."""
-    if not wanted or not len(datastream):
-        return
-    order = np.argsort(datastream, kind="stable")
-    numbers, first = np.unique(datastream[order], return_index=True)
-    for number, rows in zip(numbers.tolist(), np.split(order, first[1:]), strict=True):
-        if number in wanted:
-            yield number, rows
+def _derived(catalogue: Catalogue, ids: Mapping[str, int]) -> Iterator[_Derived]:
+    for key, station, derived in catalogue.derived():
+        if key in ids:
+            made = derivation(derived, station)
+            yield _Derived(ids[key], made, tuple(ids[f"{station.id}/{name}"] for name in made.inputs))
+
+
+def _of_newest(made: Derivation, numbers: NDArray[np.int32], pool: StagedPool, row: Index) -> DerivedRows:
+    """The results at the newest row of each of these windows, laid far apart on one line of time."""
+    time = pool.windows.time[row]
+    at = time[:, -1]
+    reached = (time != NEVER) & (time >= at[:, None] - made.lookback)
+    shift = np.arange(len(row)) * (2 * made.lookback + 2) - at
+    line = Series(
+        (time + shift[:, None])[reached], pool.windows.value[row][reached], pool.windows.quality[row][reached]
+    )
+    found = made.compute(at + shift, [line])
+    own = replace(found, at=at, inputs_until=found.inputs_until - shift)
+    return DerivedRows.of(numbers, own, new=True)
+
+
+def _changed(number: int, news: News, revised: News) -> Series:
+    """The rows of an input that are new or have a new flag, by time; the values of the latter are unknown."""
+    rows = _by_time(_of(news, number))
+    again = _of(revised, number)
+    order = np.argsort(again.time, kind="stable")
+    last = Series(again.time[order], again.value[order], again.quality[order])
+    last = last.take(np.r_[last.time[1:] != last.time[:-1], True]) if len(last) else last
+    if not len(last):
+        return rows
+    values = rows.at(last.time)
+    return _merged(rows, Series(last.time, values.value, last.quality))
+
+
+def _of(news: News, number: int) -> Series:
+    mine = news.datastream == number
+    return Series(news.time[mine], news.value[mine], news.quality[mine])
 
 
 def _by_time(series: Series) -> Series:
@@ -228,33 +320,19 @@ def _by_time(series: Series) -> Series:
 
 
 def _merged(rows: Series, news: Series) -> Series:
-    """Both in order of time; of two rows at one time the new one."""
+    """Both in order of time; of two rows at one time the new flag, and the new value where it is known."""
     if not len(news):
         return rows
-    if not len(rows) or news.time[0] > rows.time[-1]:
-        parts = (rows, news)
-    else:
-        parts = (rows.take(~np.isin(rows.time, news.time)), news)
-    joined = Series(
-        np.concatenate([part.time for part in parts]),
-        np.concatenate([part.value for part in parts]),
-        np.concatenate([part.quality for part in parts]),
+    known = rows.at(news.time)
+    value = np.where(np.isnan(news.value), known.value, news.value)
+    kept = rows.take(~np.isin(rows.time, news.time))
+    return _by_time(
+        Series(
+            np.concatenate((kept.time, news.time)),
+            np.concatenate((kept.value, value)),
+            np.concatenate((kept.quality, news.quality)),
+        )
     )
-    return _by_time(joined)
-
-
-def _reflagged(mine: Series, known: Series, time: NDArray[np.int64], quality: NDArray[np.int8]) -> Series:
-    """`mine` and the known rows at those times, with the flags that they have now."""
-    stored = known.take(np.isin(known.time, time))
-    rows = _merged(stored, mine)
-    order = np.argsort(time, kind="stable")  # the last word on a row stands
-    place = np.searchsorted(time[order], rows.time, "right") - 1
-    told = (place >= 0) & (time[order][place] == rows.time)
-    return Series(rows.time, rows.value, np.where(told, quality[order][place], rows.quality))
-
-
-def _series(rows: ObservationBatch, chosen: NDArray[np.bool_]) -> Series:
-    return _by_time(Series(rows.time[chosen], rows.value[chosen], rows.quality[chosen]))
 
 
 def _joined(batches: Sequence[ObservationBatch]) -> ObservationBatch:
@@ -267,23 +345,11 @@ def _joined(batches: Sequence[ObservationBatch]) -> ObservationBatch:
     return ObservationBatch(**columns)
 
 
-def _columns(numbers: Sequence[int], results: Sequence[Computed]) -> DerivedRows:
-    sizes = [len(result) for result in results]
+def _all(results: Sequence[DerivedRows]) -> DerivedRows:
     if not results:
-        none = np.empty(0)
-        return DerivedRows(
-            none.astype(np.int32),
-            none.astype(np.int64),
-            none,
-            none.astype(np.int8),
-            none,
-            none.astype(np.int64),
-        )
+        none = np.empty(0, np.int64)
+        flags = none.astype(np.int8)
+        return DerivedRows(none.astype(np.int32), none, np.empty(0), flags, np.empty(0), none, flags > 0)
     return DerivedRows(
-        np.repeat(np.array(numbers, np.int32), sizes),
-        np.concatenate([result.at for result in results]),
-        np.concatenate([result.value for result in results]),
-        np.concatenate([result.quality for result in results]),
-        np.concatenate([result.coverage for result in results]),
-        np.concatenate([result.inputs_until for result in results]),
+        *(np.concatenate([getattr(one, name) for one in results]) for name in DerivedRows.__slots__)
     )

@@ -62,6 +62,7 @@ class FrameLoss:
     accept: Accept
     rows: int
     lookahead: int = 0
+    at_readings: bool = True
 
     @property
     def lookback(self) -> int:

@@ -147,7 +147,8 @@ class Derivation(Protocol):
     `inputs`: datastreams of the same station by name, in the order in which `Series` are given. Input rows
     older than `lookback` before an output, or more than `lookahead` after it, do not matter to it
     (microseconds). `rows`: how many rows of each input a memory should hold so that readings in order need no
-    query. First ask `span`, load the inputs' rows there, then `affected`, then `compute`.
+    query. `at_readings`: it has one input and an output at each of its rows, of the rows before it alone.
+    First ask `span`, load the inputs' rows there, then `affected`, then `compute`.
     """
 
     @property
@@ -158,6 +159,8 @@ class Derivation(Protocol):
     def lookahead(self) -> int: ...
     @property
     def rows(self) -> int: ...
+    @property
+    def at_readings(self) -> bool: ...
 
     def span(self, change: Change) -> tuple[int, int]:
         """From when to when, both included, input rows are needed to answer a change."""

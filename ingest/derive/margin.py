@@ -53,6 +53,7 @@ class Margin:
     rows: int
     lookback: int = 0
     lookahead: int = 0
+    at_readings: bool = True
 
     def span(self, change: Change) -> tuple[int, int]:
         return span_at_inputs(change, 0)

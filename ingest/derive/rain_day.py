@@ -46,6 +46,7 @@ class RainDay:
     gauge: Gauge
     phase: int  # of the days' ends, microseconds after 00:00 UTC
     rows: int
+    at_readings: bool = False
 
     @property
     def lookback(self) -> int:

@@ -51,6 +51,7 @@ class Step:
     accept: Accept
     rows: int
     lookahead: int = 0
+    at_readings: bool = True
 
     @property
     def lookback(self) -> int:

@@ -54,6 +54,7 @@ class VnAqiDaily:
     lookback: int
     rows: int
     lookahead: int = 0
+    at_readings: bool = False
 
     def span(self, change: Change) -> tuple[int, int]:
         return span_at_ends(change, self.lookback, BACK)

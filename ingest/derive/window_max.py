@@ -29,6 +29,7 @@ class WindowMax:
     sampler: Sampler
     rows: int
     lookahead: int = 0
+    at_readings: bool = True
 
     @property
     def lookback(self) -> int:

@@ -34,6 +34,7 @@ class WindowMean:
     min_coverage: float
     rows: int
     lookahead: int = 0
+    at_readings: bool = True
 
     @property
     def lookback(self) -> int:

@@ -36,6 +36,7 @@ class WindowSum:
     window: int
     rows: int
     lookahead: int = 0
+    at_readings: bool = True
 
     @property
     def lookback(self) -> int:

@@ -10,7 +10,7 @@ Format: PostgreSQL manual, "COPY, Binary Format", and array_send() in its source
 from __future__ import annotations
 
 import struct
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import psycopg
@@ -20,6 +20,9 @@ from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
 from ingest.model import ObservationBatch
+
+if TYPE_CHECKING:
+    from ingest.refine import DerivedRows
 
 POSTGRES_EPOCH = 946_684_800_000_000  # 2000-01-01T00:00:00Z in microseconds since 1970
 
@@ -69,6 +72,28 @@ def encode(batch: ObservationBatch) -> bytes:
     rows["time_source"] = batch.time_source
     rows["tests"] = batch.tests
     return b"".join((_HEADER, rows.tobytes(), _TRAILER))
+
+
+def encode_derived(rows: DerivedRows) -> bytes:
+    """The whole COPY stream for results that all have a value, under their first revision."""
+    columns = {
+        "datastream": (">i4", rows.datastream),
+        "time": (">i8", rows.time - POSTGRES_EPOCH),
+        "value": (">f8", rows.value),
+        "quality": (">i2", rows.quality),
+        "coverage": (">f4", rows.coverage),
+        "inputs_until": (">i8", rows.inputs_until - POSTGRES_EPOCH),
+        "revision": (">i4", 1),
+    }
+    fields = [("fields", ">i2")]
+    for name, (kind, _) in columns.items():
+        fields += [(f"{name}_size", ">i4"), (name, kind)]
+    table = np.empty(len(rows), np.dtype(fields))
+    table["fields"] = len(columns)
+    for name, (kind, column) in columns.items():
+        table[f"{name}_size"] = np.dtype(kind).itemsize
+        table[name] = column
+    return b"".join((_HEADER, table.tobytes(), _TRAILER))
 
 
 def decode(stream: bytes | bytearray) -> ObservationBatch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from ingest.model import ObservationBatch
 from ingest.quality.appraiser import Need, Revisions
 from ingest.refine import DerivedRows, Span
 from ingest.store import read
-from ingest.store.binary_copy import Float8s, Int4s, Int8s, Times
+from ingest.store.binary_copy import Float8s, Int4s, Int8s, Times, encode_derived
 from ingest.store.connection import Connection, Cursor
 
 _FIRST = -2_208_988_800_000_000  # 1900-01-01Z, before which nothing is stored
@@ -27,11 +28,16 @@ ORDER BY s.place, o.time
 """
 _REVISE = """
 INSERT INTO quality_revision AS q (datastream, time, quality, tests, revision, revised_at)
-SELECT datastream, time, quality, tests, 1, %s FROM unnest(%s, %s, %s, %s) AS r(datastream, time, quality, tests)
+SELECT datastream, time, quality, tests, 1, %s
+FROM unnest(%s, %s, %s, %s) AS r(datastream, time, quality, tests)
 ON CONFLICT (datastream, time) DO UPDATE SET quality = excluded.quality, tests = excluded.tests,
     revision = q.revision + 1, revised_at = excluded.revised_at
 WHERE (q.quality, q.tests) IS DISTINCT FROM (excluded.quality, excluded.tests)
 """
+_COPY = (
+    "COPY derived (datastream, time, value, quality, coverage, inputs_until, revision)"
+    " FROM STDIN (FORMAT binary)"
+)
 _DERIVE = """
 INSERT INTO derived AS d (datastream, time, value, quality, coverage, inputs_until, revision)
 SELECT datastream, time, nullif(value, 'NaN'), quality, coverage, inputs_until, 1
@@ -59,12 +65,17 @@ def load_inputs(cursor: Cursor, spans: Sequence[Span]) -> list[Series]:
     value = np.array([row[2] for row in rows], np.float64)
     quality = np.array([row[3] for row in rows], np.int8)
     ends = np.searchsorted(place, np.arange(len(spans) + 1)).tolist()
-    parts = (slice(first, last) for first, last in zip(ends[:-1], ends[1:], strict=True))
+    parts = (slice(first, last) for first, last in pairwise(ends))
     return [Series(time[part], value[part], quality[part]) for part in parts]
 
 
-def save(cursor: Cursor, revisions: Revisions, derived: DerivedRows, now: int) -> None:
-    """Store the newest word on each row that was decided, and each result, where they changed."""
+def save(
+    cursor: Cursor, revisions: Revisions, derived: DerivedRows, now: int, *, careful: bool = False
+) -> None:
+    """Store the newest word on each row that was decided, and each result, where they changed.
+
+    `careful`: take no result for new, since one was found to be there.
+    """
     if len(revisions):
         last = _last_of_key(revisions.datastream, revisions.time)
         columns = (
@@ -74,6 +85,11 @@ def save(cursor: Cursor, revisions: Revisions, derived: DerivedRows, now: int) -
             Int8s(revisions.tests[last]),
         )
         cursor.execute(_REVISE, (to_datetime(now), *columns), prepare=False)
+    fresh = derived.new & ~np.isnan(derived.value) & (not careful)
+    if fresh.any():
+        with cursor.copy(_COPY) as stream:
+            stream.write(encode_derived(derived.take(fresh)))
+    derived = derived.take(~fresh)
     if len(derived):
         cursor.execute(
             _DERIVE,

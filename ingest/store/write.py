@@ -87,6 +87,7 @@ class Writer:
         self._refiner = refiner
         self._refiner_current = True
         self._as_it_comes: Intake | None = None  # refining this one has failed
+        self._careful: Intake | None = None  # a row or a result of this one was there already
         self._rejudged: tuple[int, ...] = ()
         self._staged: _Staged | None = None  # what a COMMIT of unknown outcome may have stored
         self._settled: _Staged | None = None  # that outcome turned out committed; nobody was told yet
@@ -136,10 +137,11 @@ class Writer:
                 connection.execute("ROLLBACK")
                 self._marks.forget()
                 self._refiner_current = False
+                self._careful = intake
                 return self._transact(connection, intake, moment, sinks, blind_reason)
 
     def correct_zeros(self, catalogue: Catalogue, ids: Mapping[str, int]) -> Sequence[Correction]:
-        """Bring stored levels to the catalogue's zeros; the next commit lets the sinks judge the newest again.
+        """Bring stored levels to the catalogue's zeros; the next commit lets sinks judge the newest again.
 
         Call it between `claim` and `rebuild`; may be repeated.
         """
@@ -270,7 +272,10 @@ class Writer:
         if refining is None:
             return
         try:
-            refined.save(cursor, refining.revisions, refining.derived, now)
+            careful = self._careful is intake
+            refined.save(cursor, refining.revisions, refining.derived, now, careful=careful)
+        except psycopg.errors.UniqueViolation:
+            raise  # the batch is tried once more, carefully
         except psycopg.Error as error:
             if isinstance(reaction_to(error), Poison):
                 self._as_it_comes = intake

@@ -23,6 +23,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.codecs import decode_costs
 from tests.bench.rig import SERIES, Rig, rig
 
 ROUNDS = 3
@@ -48,20 +49,27 @@ def main() -> None:
 
 async def measure(bench: Rig, messages: int, rounds: int, tell: Any) -> dict[str, Any]:
     """All figures of one run; rates are medians over the rounds."""
-    ours, usual = [], []
+    ours, usual, meant = [], [], []
     for number in range(rounds):
-        tell(f"round {number + 1} of {rounds}: publishing {messages:,} messages to two sessions")
+        round_of = f"round {number + 1} of {rounds}"
+        tell(f"{round_of}: publishing {messages:,} messages to two sessions")
         await bench.publish(messages, seed=number)
-        tell(f"round {number + 1} of {rounds}: Huewatch drains its queue")
+        tell(f"{round_of}: Huewatch drains its queue")
         ours.append(bench.drain_huewatch(messages))
-        tell(f"round {number + 1} of {rounds}: the usual way drains its queue")
+        tell(f"{round_of}: the usual way drains its queue")
         usual.append(bench.drain_usual(messages))
+        tell(f"{round_of}: publishing {messages:,} messages again")
+        await bench.publish(messages, seed=number)
+        tell(f"{round_of}: Huewatch with quality tests and derived datastreams drains its queue")
+        meant.append(bench.drain_huewatch(messages, meaning=True))
+        bench.drain_usual(messages)
     tell("a storm: every series rises through BĐ I and II at once")
     await bench.publish(messages, seed=rounds, storm=True)
     storm = bench.drain_huewatch(messages)
     tell(f"live: {LIVE_RATE:,} messages a second for {LIVE_SECONDS} s")
     latency, memory = await bench.live(LIVE_RATE, LIVE_SECONDS)
     rate, usual_rate = (statistics.median(run.rate for run in runs) for runs in (ours, usual))
+    tell("decoding the golden cases of every codec")
     return {
         "machine": machine(),
         "series": SERIES,
@@ -75,6 +83,10 @@ async def measure(bench: Rig, messages: int, rounds: int, tell: Any) -> dict[str
         "ratio_to_usual_way": statistics.median(a.rate / b.rate for a, b in zip(ours, usual, strict=True)),
         "storm_messages_per_second": storm.rate,
         "storm_own_cpu_us_per_message": storm.cpu_us,
+        "with_meaning_messages_per_second": statistics.median(run.rate for run in meant),
+        "with_meaning_own_cpu_us_per_message": statistics.median(run.cpu_us for run in meant),
+        "ratio_with_meaning": statistics.median(a.rate / b.rate for a, b in zip(meant, ours, strict=True)),
+        "decode_us_per_message": decode_costs(),
         "live_rate": LIVE_RATE,
         "publish_to_commit_ms_p50": latency[0],
         "publish_to_commit_ms_p99": latency[1],
@@ -106,6 +118,12 @@ def table(figures: dict[str, Any]) -> Table:
             f"{figures['storm_messages_per_second']:,.0f}",
         ),
         ("… own CPU per message then", f"{figures['storm_own_cpu_us_per_message']:.1f} us"),
+        (
+            "messages/s with quality tests and derived datastreams",
+            f"{figures['with_meaning_messages_per_second']:,.0f}",
+        ),
+        ("… share of the rate without them", f"{figures['ratio_with_meaning']:.2f}"),
+        ("… own CPU per message then", f"{figures['with_meaning_own_cpu_us_per_message']:.1f} us"),
         (f"publish to commit at {LIVE_RATE:,}/s, p50", f"{figures['publish_to_commit_ms_p50']:.1f} ms"),
         (f"publish to commit at {LIVE_RATE:,}/s, p99", f"{figures['publish_to_commit_ms_p99']:.1f} ms"),
         (f"resident memory at {SERIES:,} series", f"{figures['resident_mb']:.0f} MB"),
@@ -113,6 +131,9 @@ def table(figures: dict[str, Any]) -> Table:
     result = Table("figure", "value", title=f"Huewatch on {figures['machine']['cores']} cores")
     for name, value in rows:
         result.add_row(name, value)
+    result.add_section()
+    for codec, cost in figures["decode_us_per_message"].items():
+        result.add_row(f"decoding one message of {codec}", f"{cost:.1f} us")
     return result
 
 

@@ -25,6 +25,37 @@ from simulators.load import publish_load
 from simulators.load_sheet import SERIES_PER_GATEWAY, load_catalogue_yaml
 
 SERIES = 10_000
+# What the second configuration adds: quality tests to every series, a margin to three of ten, two means
+# over windows to one of ten.
+QUALITY = """\
+        quality:
+          gap: true
+          spike: { suspect: 0.15, fail: 0.5 }
+          rate_of_change: { suspect: 1.0, fail: 2.0 }
+          flat_line: { suspect: 30min, fail: 1h, tolerance: 0.002 }
+"""
+MARGIN = """\
+    derived:
+      - name: margin
+        property: margin_1
+        unit: m
+        cadence: 1min
+        derive: { kind: margin, of: water_level, level: BĐ I }
+"""
+MEANS = """\
+    derived:
+      - name: mean_1h
+        property: mean_1h
+        unit: m
+        cadence: 1min
+        derive: { kind: window_mean, of: water_level, window: 1h }
+      - name: mean_3h
+        property: mean_3h
+        unit: m
+        cadence: 1min
+        derive: { kind: window_mean, of: water_level, window: 3h }
+"""
+DERIVED = {0: MEANS, 1: MARGIN, 2: MARGIN, 3: MARGIN}  # by the last digit of the series
 FILTER = "hue/v1/+/+/readings"
 POLL_SECONDS = 0.05
 DRAIN_SECONDS = 300
@@ -81,21 +112,29 @@ class Rig:
         }
 
     def prepare(self) -> None:
-        """Catalogue of 10,000 series under the shipped rules; both sessions made."""
-        with as_file(files("huewatch_config")) as shipped:
-            rules, catalog = (self._folder / "config" / name for name in ("rules", "catalog"))
-            rules.mkdir(parents=True)
-            catalog.mkdir()
-            for name in ("rivers.yaml", "silence.yaml"):
-                shutil.copy(shipped / "rules" / name, rules)
-            shutil.copy(shipped / "catalog" / "routes.yaml", catalog)
-        for first in range(0, SERIES, SERIES_PER_GATEWAY):
-            numbers = range(first, first + SERIES_PER_GATEWAY)
-            (catalog / f"load-{first:05d}.yaml").write_text(load_catalogue_yaml(numbers))
+        """Catalogues of 10,000 series under the shipped rules; both sessions made."""
+        self._configure("config", meaning=False)
+        self._configure("meaning", meaning=True)
         subprocess.run(self._huewatch("migrate"), env=self._environment, check=True, capture_output=True)
         with self._running(self._huewatch("run")) as process:
             self._until(process, self._ready)
         subprocess.run(self._usual(0), check=True)
+
+    def _configure(self, name: str, *, meaning: bool) -> None:
+        """A configuration; with `meaning` it has quality tests and derived datastreams."""
+        rules, catalog = (self._folder / name / part for part in ("rules", "catalog"))
+        with as_file(files("huewatch_config")) as shipped:
+            rules.mkdir(parents=True)
+            catalog.mkdir()
+            for file in ("rivers.yaml", "silence.yaml"):
+                shutil.copy(shipped / "rules" / file, rules)
+            shutil.copy(shipped / "catalog" / "routes.yaml", catalog)
+        for first in range(0, SERIES, SERIES_PER_GATEWAY):
+            numbers = range(first, first + SERIES_PER_GATEWAY)
+            text = load_catalogue_yaml(numbers)
+            if meaning:
+                text = "stations:\n" + "".join(_with_meaning(number) for number in numbers)
+            (catalog / f"load-{first:05d}.yaml").write_text(text)
 
     async def publish(self, messages: int, seed: int, *, storm: bool = False) -> None:
         """Fill both queues."""
@@ -111,9 +150,10 @@ class Rig:
         )
         assert ledger.acked.all(), "the broker did not take every message"
 
-    def drain_huewatch(self, messages: int) -> Drained:
+    def drain_huewatch(self, messages: int, *, meaning: bool = False) -> Drained:
         """Start `huewatch run` on its backlog, stop it when all is stored."""
         before = self._count(STORED)
+        self._environment["HUEWATCH_CONFIG_DIR"] = str(self._folder / ("meaning" if meaning else "config"))
         with self._running(self._huewatch("run")) as process:
             return self._watch(process, messages, lambda: self._count(STORED) - before)
 
@@ -204,6 +244,13 @@ class Rig:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise TimeoutError((self._folder / "consumer.log").read_text()[-3000:])
             time.sleep(POLL_SECONDS)
+
+
+def _with_meaning(series: int) -> str:
+    """One station of the load's catalogue, with tests and derived datastreams."""
+    text = load_catalogue_yaml([series]).removeprefix("stations:\n")
+    levels = "        levels:\n"
+    return text.replace(levels, QUALITY + levels) + DERIVED.get(series % 10, "")
 
 
 def _storm(_series: int, number: int) -> float:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from ingest.catalog import Catalogue
-from ingest.derive import Computed
-from ingest.derive.together import Task, compute_all
-from ingest.model import Intake, Nature, Quality
-from ingest.refine import Refiner
+from ingest.derive.window_sum import WindowSum
+from ingest.model import Intake, Nature, ObservationBatch, Quality
+from ingest.refine import Load, Refined, Refiner
 from ingest.store import connect
 from ingest.store.datastreams import register
 from ingest.store.errors import Transient
@@ -23,6 +21,7 @@ from tests.support.store import MINUTE, NOW, WINDOW, commit, says, table
 
 LEVEL, RAIN = "RIVER/level", "RIVER/rain"
 START = NOW - 6 * 60 * MINUTE
+EVALUATE = Refiner.evaluate
 
 
 def city(zero: float = 5.0) -> Catalogue:
@@ -240,7 +239,7 @@ def test_fault_in_a_derivation_costs_no_reading(
     ids = prepared(plain_database.url, catalogue)
     writer = writer_of(plain_database.url, catalogue, ids)
     with monkeypatch.context() as broken:
-        broken.setattr("ingest.refine.compute_all", lambda tasks: [math.nan][1])
+        broken.setattr(WindowSum, "compute", lambda *_: 1 // 0)
         assert commit(writer, rain(ids, 0, 10)).stored == 2
     assert results(plain_database.url, ids["RIVER/rain_1h"]) == {}
     commit(writer, rain(ids, 20))  # the memory was read again: the rows before count
@@ -256,12 +255,28 @@ def test_result_that_the_database_refuses_costs_no_reading(
     writer = writer_of(plain_database.url, catalogue, ids)
     intake = rain(ids, 0)
     with monkeypatch.context() as broken:
-        broken.setattr("ingest.refine.compute_all", _covers_more_than_all)
+        broken.setattr(Refiner, "evaluate", _covers_more_than_all)
         with pytest.raises(Transient):
             commit(writer, intake)
         assert commit(writer, intake).stored == 1
     writer.close()
 
 
-def _covers_more_than_all(tasks: Sequence[Task]) -> list[Computed]:
-    return [replace(result, coverage=result.coverage + 2.0) for result in compute_all(tasks)]
+def _covers_more_than_all(refiner: Refiner, fresh: ObservationBatch, load: Load) -> Refined:
+    found = EVALUATE(refiner, fresh, load)
+    return replace(found, derived=replace(found.derived, coverage=found.derived.coverage + 2.0))
+
+
+def test_result_that_is_there_already_is_revised(plain_database: Database) -> None:
+    catalogue = city()
+    ids = prepared(plain_database.url, catalogue)
+    writer = writer_of(plain_database.url, catalogue, ids)
+    table(
+        plain_database.url,
+        "INSERT INTO derived SELECT to_timestamp(%s / 1e6), now(), 9, %s, 1, 1, 1 RETURNING 1",
+        START,
+        ids["RIVER/rain_1h"],
+    )
+    assert commit(writer, rain(ids, 0)).stored == 1
+    assert results(plain_database.url, ids["RIVER/rain_1h"])[0][::2] == (1.0, 2)
+    writer.close()
