@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
+from decimal import Context, Decimal
 
 from pydantic import Field
 
@@ -55,6 +55,8 @@ _LONGEST_TEXT = (
 )
 _VERSION = 10
 _VERSION_WITH_SECONDARY_UNITS = 26  # RFC 9100: 10 and the bit of feature 4
+_PER_SECOND = Decimal(MICROS_PER_SECOND)
+_DECIMAL = Context(prec=700, traps=[])  # digits: the sum of the largest and the least float64 has 633
 _VALUES = ("v", "vs", "vb", "vd")
 _BASES = frozenset({"bver", "bn", "bt", "bu", "bv", "bs"})
 _SEPARATORS = ":/_."
@@ -75,9 +77,9 @@ class _Base:
     """The base fields in force."""
 
     name: str = ""
-    time: Fraction = Fraction(0)
+    time: Decimal = Decimal(0)
     unit: str | None = None
-    value: Fraction = Fraction(0)
+    value: Decimal = Decimal(0)
 
     def update(self, record: Mapping[object, object]) -> None:
         if "bn" in record:
@@ -162,9 +164,10 @@ def _sum(value: float, base: _Base) -> float | str:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     try:
-        return float(_fraction(value) + base.value) if base.value else float(value)
+        total = float(_DECIMAL.add(_decimal(value), base.value)) if base.value else float(value)
     except OverflowError:
         return "inf"
+    return total if math.isfinite(total) else str(total)
 
 
 def _name(record: Mapping[object, object], base: _Base) -> str:
@@ -194,22 +197,23 @@ def _unit(record: Mapping[object, object], base: _Base) -> str | None:
 
 def _time(record: Mapping[object, object], base: _Base) -> tuple[int | None, int]:
     """The absolute time, or None and how long before its arrival the record is from; microseconds."""
-    seconds = base.time + (_exact(record, "t") if "t" in record else 0)
-    micros = round(seconds * MICROS_PER_SECOND)
+    seconds = _DECIMAL.add(base.time, _exact(record, "t")) if "t" in record else base.time
+    micros = round(_DECIMAL.multiply(seconds, _PER_SECOND))
     return (micros, 0) if seconds >= _RELATIVE_BELOW else (None, min(-micros, _LONGEST_AGE))
 
 
-def _exact(record: Mapping[object, object], label: str) -> Fraction:
+def _exact(record: Mapping[object, object], label: str) -> Decimal:
     value = record[label]
     if isinstance(value, int) and not isinstance(value, bool):
-        return Fraction(value)
+        return Decimal(value)
     if isinstance(value, float) and math.isfinite(value):
-        return _fraction(value)
+        return _decimal(value)
     raise _unreadable(f"{label} is not a number")
 
 
-def _fraction(value: float) -> Fraction:
-    return Fraction(value) if isinstance(value, int) else Fraction(repr(value))
+def _decimal(value: float) -> Decimal:
+    """A number as the decimal that was written."""
+    return Decimal(value) if isinstance(value, int) else Decimal(repr(value))
 
 
 def _text(record: Mapping[object, object], label: str) -> str:
