@@ -19,6 +19,7 @@ from ingest.codecs import codecs
 from ingest.derive import problems as derived_problems
 from ingest.installation import BEGINNING, Identity, Installed, Reference, history
 from ingest.model import Nature
+from ingest.quality.lint import neighbour_problems, quality_problems
 from ingest.units import UNITS, UnknownUnit, conversion
 from ingest.yaml_lines import Located, Place, Problem, Severity, nearest
 
@@ -38,11 +39,15 @@ def check_stations(stations: Sequence[Located[Station]]) -> list[Problem]:
     problems = list(_duplicate_stations(stations))
     problems += _shared_sources(stations)
     problems += _exercise_zeros(stations)
+    known = {f"{each.id}/{stream.name}": stream for each, _ in stations for stream in each.datastreams}
     for station, place in stations:
         problems += _check_location(station, place)
         problems += _duplicate_datastreams(station, place)
         for index, datastream in enumerate(station.datastreams):
-            problems += check_datastream(datastream, place.at("datastreams", index))
+            where = place.at("datastreams", index)
+            problems += check_datastream(datastream, where)
+            neighbours = neighbour_problems(datastream, f"{station.id}/{datastream.name}", known)
+            problems += [where.at(*path).problem(message, remedy) for path, message, remedy in neighbours]
         for index, derived in enumerate(station.derived):
             where = place.at("derived", index)
             found = derived_problems(derived, station)
@@ -139,6 +144,8 @@ def check_datastream(datastream: Datastream, place: Place) -> Iterator[Problem]:
     ranging = datastream.current().ranging
     if ranging is not None:
         yield from _check_sight(datastream, ranging, place)
+    for path, message, remedy in quality_problems(datastream):
+        yield place.at(*path).problem(message, remedy)
 
 
 def _check_substance(datastream: Datastream, place: Place) -> Iterator[Problem]:
