@@ -207,12 +207,30 @@ class Catalogue(Model):
         found = ((key, datastream.resets()) for key, _, datastream in self.datastreams())
         return {key: times for key, times in found if times}
 
+    def watched(self) -> Iterator[tuple[str, Station, Datastream]]:
+        """Every datastream that a rule may look at: the measured ones, then the derived ones as such."""
+        yield from self.datastreams()
+        for key, station, derived in self.derived():
+            yield key, station, as_watched(derived)
+
     def station(self, identifier: str) -> Station:
         """The station of that id; `KeyError` when there is none."""
         for station in self.stations:
             if station.id == identifier:
                 return station
         raise KeyError(identifier)
+
+
+def as_watched(derived: DerivedDatastream) -> Datastream:
+    """A derived datastream as rules see it: nothing but values of a property in a unit."""
+    nobody = Source(gateway="derived", device="derived", channel=derived.name)
+    return Datastream(
+        name=derived.name,
+        property=derived.property,
+        unit=derived.unit,
+        cadence=derived.cadence,
+        source=nobody,
+    )
 
 
 class CatalogueFile(Model):
