@@ -167,6 +167,13 @@ class ObservationBatch:
         )
 
     @classmethod
+    def joined(cls, batches: Sequence[ObservationBatch]) -> ObservationBatch:
+        """The rows of all of these, in their order."""
+        if not batches:
+            return cls.empty()
+        return cls(*(np.concatenate([getattr(batch, name) for batch in batches]) for name in cls.__slots__))
+
+    @classmethod
     def empty(cls) -> ObservationBatch:
         """A batch without rows."""
         return cls(
@@ -245,6 +252,7 @@ class Moment:
 class Changes:
     """What a sink is given inside the transaction: the rows that are really new, and the moment.
 
+    Behind the measured rows come those of derived datastreams that are known for the first time.
     `rejudged`: datastreams whose stored levels have changed since anything was decided on them, since a zero
     was corrected; the newest of each is to be judged again.
     """

@@ -147,7 +147,7 @@ class Refiner:
     def rebuild(self, stored: Sequence[ObservationBatch]) -> None:
         """Forget all and remember these rows, one batch for each of `needs`, as they are to be read now."""
         tests = len(self._appraiser.needs())
-        self._appraiser.rebuild(_joined(stored[:tests]))
+        self._appraiser.rebuild(ObservationBatch.joined(stored[:tests]))
         for pool, rows in enumerate(stored[tests:]):
             self._inputs.load(pool, News(rows.datastream, rows.time, rows.value, rows.quality))
 
@@ -333,16 +333,6 @@ def _merged(rows: Series, news: Series) -> Series:
             np.concatenate((kept.quality, news.quality)),
         )
     )
-
-
-def _joined(batches: Sequence[ObservationBatch]) -> ObservationBatch:
-    if not batches:
-        return ObservationBatch.empty()
-    columns = {
-        name: np.concatenate([getattr(batch, name) for batch in batches])
-        for name in ObservationBatch.__slots__
-    }
-    return ObservationBatch(**columns)
 
 
 def _all(results: Sequence[DerivedRows]) -> DerivedRows:

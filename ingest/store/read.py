@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from ingest.clock import to_datetime, to_micros
 from ingest.model import Nature, ObservationBatch
@@ -169,6 +169,16 @@ CROSS JOIN LATERAL (SELECT * FROM observation_current
     ORDER BY time DESC LIMIT %s) o
 ORDER BY datastream, time) TO STDOUT (FORMAT binary)
 """
+_RECENT_DERIVED = """
+COPY (SELECT d.datastream, d.time, d.first_value, d.first_quality, d.time, 0::int2, 0::int8
+FROM unnest(%s::int4[]) AS s(id)
+CROSS JOIN LATERAL (SELECT time AS newest FROM derived
+    WHERE datastream = s.id AND first_value IS NOT NULL ORDER BY time DESC LIMIT 1) n
+CROSS JOIN LATERAL (SELECT * FROM derived
+    WHERE datastream = s.id AND first_value IS NOT NULL AND time >= n.newest - %s * interval '1 microsecond'
+    ORDER BY time DESC LIMIT %s) d
+ORDER BY datastream, time) TO STDOUT (FORMAT binary)
+"""
 _WRITERS = """
 SELECT partition, epoch, batch, session, owner, committed_at,
     (extract(epoch FROM clock_timestamp() - committed_at) * 1000000)::int8, now_at,
@@ -252,10 +262,18 @@ def recent(
     """For each datastream its newest `limit` rows within `memory_us` of its newest, by datastream and time.
 
     Levels are by today's zeros. Flags are those at arrival, which alerts are decided on, or those that stand
-    now when `revised`. Columns as between stages; `message` is -1.
+    now when `revised`. Of derived datastreams (without `revised`) the results as they first were known.
+    Columns as between stages; `message` is -1.
     """
-    parameters = (revised, list(ids), memory_us, limit)
-    with connection.cursor() as cursor, cursor.copy(_RECENT, parameters) as stream:
+    parameters = (list(ids), memory_us, limit)
+    measured = _copied(connection, _RECENT, (revised, *parameters))
+    if revised:
+        return measured
+    return ObservationBatch.joined([measured, _copied(connection, _RECENT_DERIVED, parameters)])
+
+
+def _copied(connection: Connection, query: LiteralString, parameters: tuple[Any, ...]) -> ObservationBatch:
+    with connection.cursor() as cursor, cursor.copy(query, parameters) as stream:
         rows = bytearray()
         for row in stream:  # a piece for each row: held together they would be 60 MB at 10,000 series
             rows += row

@@ -34,16 +34,24 @@ ON CONFLICT (datastream, time) DO UPDATE SET quality = excluded.quality, tests =
     revision = q.revision + 1, revised_at = excluded.revised_at
 WHERE (q.quality, q.tests) IS DISTINCT FROM (excluded.quality, excluded.tests)
 """
+_KNOWN = """
+SELECT a.place FROM unnest(%s, %s) WITH ORDINALITY AS a(datastream, time, place)
+JOIN derived d ON d.datastream = a.datastream AND d.time = a.time WHERE d.first_value IS NOT NULL
+"""
 _COPY = (
-    "COPY derived (datastream, time, value, quality, coverage, inputs_until, revision)"
-    " FROM STDIN (FORMAT binary)"
+    "COPY derived (datastream, time, value, quality, coverage, inputs_until, revision, first_value,"
+    " first_quality) FROM STDIN (FORMAT binary)"
 )
 _DERIVE = """
-INSERT INTO derived AS d (datastream, time, value, quality, coverage, inputs_until, revision)
-SELECT datastream, time, nullif(value, 'NaN'), quality, coverage, inputs_until, 1
+INSERT INTO derived AS d (datastream, time, value, quality, coverage, inputs_until, revision, first_value,
+    first_quality)
+SELECT datastream, time, nullif(value, 'NaN'), quality, coverage, inputs_until, 1, nullif(value, 'NaN'),
+    quality
 FROM unnest(%s, %s, %s, %s, %s, %s) AS r(datastream, time, value, quality, coverage, inputs_until)
 ON CONFLICT (datastream, time) DO UPDATE SET value = excluded.value, quality = excluded.quality,
-    coverage = excluded.coverage, inputs_until = excluded.inputs_until, revision = d.revision + 1
+    coverage = excluded.coverage, inputs_until = excluded.inputs_until, revision = d.revision + 1,
+    first_value = coalesce(d.first_value, excluded.value),
+    first_quality = CASE WHEN d.first_value IS NULL THEN excluded.quality ELSE d.first_quality END
 WHERE (d.value, d.quality, d.coverage) IS DISTINCT FROM
     (excluded.value, excluded.quality, excluded.coverage)
 """
@@ -67,6 +75,29 @@ def load_inputs(cursor: Cursor, spans: Sequence[Span]) -> list[Series]:
     ends = np.searchsorted(place, np.arange(len(spans) + 1)).tolist()
     parts = (slice(first, last) for first, last in pairwise(ends))
     return [Series(time[part], value[part], quality[part]) for part in parts]
+
+
+def first_known(cursor: Cursor, derived: DerivedRows) -> ObservationBatch:
+    """The results that nothing was known of before, as rows for those who decide on them."""
+    known = ~np.isnan(derived.value)
+    asked = np.flatnonzero(known & ~derived.new)
+    if len(asked):
+        columns = Int4s(derived.datastream[asked]), Times(derived.time[asked])
+        found = cursor.execute(_KNOWN, columns, prepare=False).fetchall()
+        known[asked[[place - 1 for (place,) in found]]] = False
+    rows = derived.take(known)
+    count = len(rows)
+    return ObservationBatch(
+        rows.datastream,
+        rows.time,
+        rows.value,
+        rows.quality,
+        rows.time,
+        np.full(count, -1, np.int32),
+        np.zeros(count, np.bool_),
+        np.zeros(count, np.int8),
+        np.zeros(count, np.int64),
+    )
 
 
 def save(

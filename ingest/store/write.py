@@ -241,9 +241,11 @@ class Writer:
         verdict = rows.verdicts(cursor, self._marks, observations)
         fresh = observations.take(verdict == Verdict.NEW)
         refining = self._refine(cursor, intake, fresh)
+        told = fresh
         if refining is not None:
             fresh = refining.rows
-        outcomes = _evaluate(sinks, Changes(fresh, moment, self._rejudged))
+            told = ObservationBatch.joined([fresh, refined.first_known(cursor, refining.derived)])
+        outcomes = _evaluate(sinks, Changes(told, moment, self._rejudged))
         rows.copy(cursor, fresh)
         self._save_refined(cursor, intake, refining, moment.now)
         rows.keep_conflicts(cursor, observations.take(verdict == Verdict.CONFLICT))

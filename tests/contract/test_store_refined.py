@@ -15,9 +15,10 @@ from ingest.store import connect
 from ingest.store.datastreams import register
 from ingest.store.errors import Transient
 from ingest.store.migrate import INGEST, migrate
+from ingest.store.read import recent
 from ingest.store.write import Writer
 from tests.support.databases import Database
-from tests.support.store import MINUTE, NOW, WINDOW, commit, says, table
+from tests.support.store import MINUTE, NOW, WINDOW, TellingSink, commit, says, table, told
 
 LEVEL, RAIN = "RIVER/level", "RIVER/rain"
 START = NOW - 6 * 60 * MINUTE
@@ -273,10 +274,29 @@ def test_result_that_is_there_already_is_revised(plain_database: Database) -> No
     writer = writer_of(plain_database.url, catalogue, ids)
     table(
         plain_database.url,
-        "INSERT INTO derived SELECT to_timestamp(%s / 1e6), now(), 9, %s, 1, 1, 1 RETURNING 1",
-        START,
+        "INSERT INTO derived (datastream, time, value, coverage, quality, revision, inputs_until)"
+        " SELECT %s, to_timestamp(%s / 1e6), 9, 1, 1, 1, now() RETURNING 1",
         ids["RIVER/rain_1h"],
+        START,
     )
     assert commit(writer, rain(ids, 0)).stored == 1
     assert results(plain_database.url, ids["RIVER/rain_1h"])[0][::2] == (1.0, 2)
+    writer.close()
+
+
+@pytest.mark.every_database
+def test_sinks_are_told_a_result_once_and_read_it_back_as_it_first_was(database: Database) -> None:
+    catalogue = city()
+    ids = prepared(database.url, catalogue)
+    hour = ids["RIVER/rain_1h"]
+    writer = writer_of(database.url, catalogue, ids)
+    sink = TellingSink(database.url)
+    for minutes in ([0], [20], [10]):  # the reading of 10 corrects the sum at 20
+        commit(writer, rain(ids, *minutes), sink)
+    sums = [(time, value) for series, time, value in told(database.url) if series == hour]
+    assert sums == [(START, 1.0), (START + 20 * MINUTE, 2.0), (START + 10 * MINUTE, 2.0)]
+    assert results(database.url, hour)[20][0] == 3.0
+    with connect(database.url, application_name="test") as connection:
+        back = recent(connection, [hour], 24 * 60 * MINUTE, 10)
+    assert sorted(zip(back.time.tolist(), back.value.tolist(), strict=True)) == sorted(sums)
     writer.close()

@@ -19,7 +19,8 @@ CREATE TABLE quality_revision (
 );
 
 -- Results computed from observations; late data and corrected zeros raise the revision. A NULL value is
--- unknown. For a measured datastream it holds the levels that a corrected zero gives.
+-- unknown. `first_value` and `first_quality` are as they first were known, which alerts were decided on.
+-- For a measured datastream it holds the levels that a corrected zero gives, and no first value.
 CREATE TABLE derived (
     time timestamptz NOT NULL,
     inputs_until timestamptz NOT NULL,
@@ -28,6 +29,8 @@ CREATE TABLE derived (
     coverage float4 NOT NULL CHECK (coverage BETWEEN 0 AND 1),
     quality int2 NOT NULL CHECK (quality IN (1, 2, 3, 4, 9)),
     revision int4 NOT NULL,
+    first_value float8,
+    first_quality int2,
     PRIMARY KEY (datastream, time)
 );
 
