@@ -8,8 +8,8 @@ A device's clock is compared with the arrival of its message. Three faults are t
 - *ahead*: it is further in the future than a clock without NTP drifts.
 
 What a policy mends says so in its `TimeSource`, and nothing is mended that the catalogue does not declare.
-A clock that is behind by hours cannot be told from a backlog by one message: `huewatch device clocks` shows
-the lag of each device over days. Pure; called by the normaliser.
+A clock that is behind by hours cannot be told from a backlog by one message: `huewatch station clocks` judges
+the lag of each device over days (`assess`). Pure; called by the normaliser and by that command.
 """
 
 from __future__ import annotations
@@ -142,3 +142,38 @@ def explain(fault: Fault, time: int, received_at: int, oldest: int) -> str:
         return "the clock counts from an epoch: it has lost its time"
     ahead = f"{(time - received_at) // MICROS_PER_SECOND} s ahead"
     return f"{ahead}, the city's offset from UTC" if fault is Fault.ZONE else ahead
+
+
+LEAST_READINGS = 10  # fewer say nothing of a clock
+AHEAD_SECONDS = 2.0  # more than the resolution of any clock: nothing arrives before it was measured
+BEHIND_SECONDS = 120.0  # a slower path than any that is well
+DRIFT_SECONDS = 5.0  # a day; a quartz without correction drifts 1 to 2
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How long after their own time a datastream's readings arrived, in seconds, over some days.
+
+    `least` is the clock's own error and the quickest path; `drift`: seconds a day by which it grows.
+    """
+
+    readings: int
+    least: float
+    median: float
+    drift: float
+
+
+def assess(lag: Lag) -> str:
+    """What the lag says of the clock, in words; empty where nothing is wrong with it."""
+    if lag.readings < LEAST_READINGS:
+        return "too few readings to say"
+    seven_hours = ZONE_OFFSET / MICROS_PER_SECOND
+    if abs(lag.least - seven_hours) <= ZONE_TOLERANCE / MICROS_PER_SECOND:
+        return "seven hours behind: is its UTC read as local time?"
+    if lag.least < -AHEAD_SECONDS:
+        return f"ahead by {-lag.least:.0f} s at least"
+    if lag.least > BEHIND_SECONDS:
+        return f"behind by {lag.least:.0f} s, or its path is never quicker"
+    if abs(lag.drift) > DRIFT_SECONDS:
+        return f"drifts by {lag.drift:+.0f} s a day"
+    return ""

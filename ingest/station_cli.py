@@ -13,6 +13,7 @@ import typer
 
 from ingest.asking import CENTRE, ask, ask_levels, choose, own_config
 from ingest.cli_support import problems_reported, settings_of
+from ingest.clock_cli import station_clocks
 from ingest.device_cli import station_adopt, station_check, station_pending
 from ingest.lint import report
 from ingest.model import Nature
@@ -32,6 +33,7 @@ station_app = typer.Typer(no_args_is_help=True, help="Stations, their sensors an
 station_app.command("check")(station_check)
 station_app.command("pending")(station_pending)
 station_app.command("adopt")(station_adopt)
+station_app.command("clocks")(station_clocks)
 config_app = typer.Typer(no_args_is_help=True, help="A configuration folder of one's own.")
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, LiteralString
 
 from ingest.clock import to_datetime, to_micros
+from ingest.device_clock import Lag
 from ingest.model import Nature, ObservationBatch
 from ingest.store.binary_copy import decode
 from ingest.store.connection import Connection
@@ -206,6 +207,19 @@ SELECT digest, topic, payload, payload_size, reason, detail, codec, codec_versio
     first_seen, last_seen, replayed_at, resolved_at
 FROM quarantine WHERE encode(digest, 'hex') LIKE %s || '%%' ORDER BY digest LIMIT 2
 """
+# Of readings that came by the quickest path, give or take a minute, the slope is the clock's.
+_LAGS = """
+WITH lag AS (
+    SELECT datastream, extract(epoch FROM time)::float8 AS at,
+        extract(epoch FROM received_at - time)::float8 AS s
+    FROM observation WHERE time >= %s AND time_source = 1),
+least AS (SELECT datastream, count(*) AS readings, min(s) AS least,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY s) AS median FROM lag GROUP BY datastream)
+SELECT d.key, readings, least, median,
+    coalesce(regr_slope(s, at) FILTER (WHERE s < least + 60) * 86400, 0)
+FROM least JOIN lag USING (datastream) JOIN datastream d ON d.id = datastream
+GROUP BY d.key, readings, least, median ORDER BY d.key
+"""
 _GAPS = """
 SELECT partition, session, topics, started_at, ended_at, reason FROM gap
 WHERE ended_at >= coalesce(%s::timestamptz, '-infinity') ORDER BY ended_at DESC, id DESC LIMIT %s
@@ -314,6 +328,13 @@ def quarantine(
 def quarantined(connection: Connection, digest: str) -> list[Quarantined]:
     """The rows whose digest begins with these hexadecimal digits; two where the digits are too few."""
     return [Quarantined(*_plain(row)) for row in connection.execute(_QUARANTINED, (digest.lower(),))]
+
+
+@reactions()
+def clock_lags(connection: Connection, since: int) -> dict[str, Lag]:
+    """How late each datastream's readings with a device's own time arrived, of those since then."""
+    rows = connection.execute(_LAGS, (to_datetime(since),))
+    return {key: Lag(readings, least, median, drift) for key, readings, least, median, drift in rows}
 
 
 @reactions()

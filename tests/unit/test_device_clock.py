@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ingest.clock import to_micros
-from ingest.device_clock import ClockPolicy, Fault, Policies, Times, judge
+from ingest.device_clock import ClockPolicy, Fault, Lag, Policies, Times, assess, judge
 from ingest.model import Quality, TimeSource
 
 SECOND = 1_000_000
@@ -84,3 +84,20 @@ def test_declared_arrival_stands_in_and_makes_the_value_suspect(time: int) -> No
 
 def test_old_reading_is_never_mended() -> None:
     assert judged(RECEIVED - 50 * DAY, TRUSTING).fault.tolist() == [Fault.OLD]
+
+
+@pytest.mark.parametrize(
+    ("lag", "words"),
+    [
+        (Lag(500, 1.5, 3.0, 0.1), ""),
+        (Lag(9, 900.0, 900.0, 0.0), "too few"),
+        (Lag(500, -90.0, -80.0, 0.0), "ahead by 90 s"),
+        (Lag(500, 600.0, 640.0, 0.0), "behind by 600 s"),
+        (Lag(500, 25_210.0, 25_300.0, 0.0), "seven hours behind"),
+        (Lag(500, 4.0, 30.0, 12.0), "drifts by +12 s a day"),
+        (Lag(500, 2.0, 7_200.0, 0.0), ""),  # half of it came from a backlog: the clock is in order
+    ],
+)
+def test_lag_over_days_tells_what_one_message_cannot(lag: Lag, words: str) -> None:
+    assert assess(lag).startswith(words)
+    assert bool(assess(lag)) == bool(words)
