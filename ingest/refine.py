@@ -16,13 +16,17 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.bursts import Burst, Bursts
 from ingest.catalog import Catalogue
 from ingest.derive import Change, Computed, Derivation, Series, derivation
 from ingest.derive.inputs import EVER, REACH, Inputs, News, StagedPool
 from ingest.derive.kind import NEVER
 from ingest.derive.together import Task, compute_all
-from ingest.model import ObservationBatch
+from ingest.model import ObservationBatch, Quality
+from ingest.quality import worst
 from ingest.quality.appraiser import Appraisal, Appraiser, Need, Revisions
+
+SUSPECT = np.int8(Quality.SUSPECT)
 
 Index = NDArray[np.int64]
 Span = tuple[int, int, int]  # datastream id, and from when to when (microseconds), both included
@@ -65,10 +69,12 @@ class DerivedRows:
 
 @dataclass(frozen=True, slots=True)
 class Refined:
-    """What a batch of new rows came to: the rows with their flags, revisions of earlier ones, results."""
+    """What a batch of new rows came to: the rows with their flags, revisions of earlier ones, the bursts
+    that make yet others doubtful, results."""
 
     rows: ObservationBatch
     revisions: Revisions
+    burst: Burst
     derived: DerivedRows
     appraisal: Appraisal
     staged: Staged
@@ -106,6 +112,9 @@ class Refiner:
             [(ids[key], key, stream) for key, _, stream in catalogue.datastreams() if key in ids],
             {ids[key]: times for key, times in resets.items() if key in ids},
         )
+        self._bursts = Bursts(
+            {ids[key]: stream.cadence for key, _, stream in catalogue.datastreams() if key in ids}
+        )
         self._derived = list(_derived(catalogue, ids))
         rows: dict[int, int] = {}
         for one in self._derived:
@@ -142,10 +151,13 @@ class Refiner:
             Need(tuple(of.tolist()), size, REACH)
             for of, size in zip(self._inputs.numbers, self._inputs.sizes, strict=True)
         ]
-        return [*self._appraiser.needs(), *inputs]
+        measured = Need(self._bursts.datastreams, 2, REACH)
+        return [*self._appraiser.needs(), *inputs, measured]
 
     def rebuild(self, stored: Sequence[ObservationBatch]) -> None:
         """Forget all and remember these rows, one batch for each of `needs`, as they are to be read now."""
+        *stored, newest = stored
+        self._bursts.rebuild(newest)
         tests = len(self._appraiser.needs())
         self._appraiser.rebuild(ObservationBatch.joined(stored[:tests]))
         for pool, rows in enumerate(stored[tests:]):
@@ -155,6 +167,11 @@ class Refiner:
 
     def evaluate(self, fresh: ObservationBatch, load: Load) -> Refined:
         """Judge and derive; `fresh` are rows without duplicates, in order of arrival."""
+        burst = self._bursts.find(fresh)
+        if len(burst.rows):
+            doubted = fresh.quality.copy()
+            doubted[burst.rows] = worst(doubted[burst.rows], np.full(len(burst.rows), SUSPECT))
+            fresh = replace(fresh, quality=doubted)
         appraisal = self._appraiser.evaluate(fresh)
         rows = replace(fresh, quality=appraisal.quality, tests=appraisal.tests)
         revisions = appraisal.revisions
@@ -166,11 +183,12 @@ class Refiner:
         computed = compute_all([task for _, task in tasks])
         for (number, _), one in zip(tasks, computed, strict=True):
             results.append(DerivedRows.of(np.full(len(one), number, np.int32), one, new=False))
-        return Refined(rows, revisions, _all(results), appraisal, staged)
+        return Refined(rows, revisions, burst, _all(results), appraisal, staged)
 
     def adopt(self, refined: Refined) -> None:
         """After COMMIT: what was judged and derived becomes memory."""
         self._appraiser.adopt(refined.appraisal)
+        self._bursts.adopt(refined.burst)
         self._inputs.adopt(refined.staged)
 
     # -- results at the readings of inputs that were touched by one row in order: all alike in one go

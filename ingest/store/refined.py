@@ -8,9 +8,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.bursts import Burst
 from ingest.clock import to_datetime, to_micros
 from ingest.derive import Series
-from ingest.model import ObservationBatch
+from ingest.model import ObservationBatch, Quality
+from ingest.quality import Test
 from ingest.quality.appraiser import Need, Revisions
 from ingest.refine import DerivedRows, Span
 from ingest.store import read
@@ -33,6 +35,16 @@ FROM unnest(%s, %s, %s, %s) AS r(datastream, time, quality, tests)
 ON CONFLICT (datastream, time) DO UPDATE SET quality = excluded.quality, tests = excluded.tests,
     revision = q.revision + 1, revised_at = excluded.revised_at
 WHERE (q.quality, q.tests) IS DISTINCT FROM (excluded.quality, excluded.tests)
+"""
+# What the network server stamped cannot be believed: the sensor's digit, the twelfth, says SUSPECT.
+_DOUBT = """
+INSERT INTO quality_revision AS q (datastream, time, quality, tests, revision, revised_at)
+SELECT datastream, time, CASE quality WHEN 4 THEN 4 ELSE 3 END,
+    (tests & ~%(digit)s::int8) | %(suspect)s::int8, 1, %(now)s
+FROM unnest(%(datastream)s, %(time)s) AS k(datastream, time) JOIN observation_current USING (datastream, time)
+WHERE (tests & %(digit)s::int8) <> %(suspect)s::int8
+ON CONFLICT (datastream, time) DO UPDATE SET quality = excluded.quality, tests = excluded.tests,
+    revision = q.revision + 1, revised_at = excluded.revised_at
 """
 _KNOWN = """
 SELECT a.place FROM unnest(%s, %s) WITH ORDINALITY AS a(datastream, time, place)
@@ -98,6 +110,20 @@ def first_known(cursor: Cursor, derived: DerivedRows) -> ObservationBatch:
         np.zeros(count, np.int8),
         np.zeros(count, np.int64),
     )
+
+
+def doubt(cursor: Cursor, burst: Burst, now: int) -> None:
+    """Make the stored rows of a burst suspect."""
+    if not len(burst.datastream):
+        return
+    parameters = {
+        "datastream": Int4s(burst.datastream),
+        "time": Times(burst.time),
+        "digit": 0xF << Test.SENSOR.shift,
+        "suspect": Quality.SUSPECT << Test.SENSOR.shift,
+        "now": to_datetime(now),
+    }
+    cursor.execute(_DOUBT, parameters, prepare=False)
 
 
 def save(

@@ -276,6 +276,7 @@ class Writer:
         try:
             careful = self._careful is intake
             refined.save(cursor, refining.revisions, refining.derived, now, careful=careful)
+            refined.doubt(cursor, refining.burst, now)
         except psycopg.errors.UniqueViolation:
             raise  # the batch is tried once more, carefully
         except psycopg.Error as error:

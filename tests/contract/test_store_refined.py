@@ -9,7 +9,7 @@ import pytest
 
 from ingest.catalog import Catalogue
 from ingest.derive.window_sum import WindowSum
-from ingest.model import Intake, Nature, ObservationBatch, Quality
+from ingest.model import Intake, Nature, ObservationBatch, Quality, TimeSource
 from ingest.refine import Load, Refined, Refiner
 from ingest.store import connect
 from ingest.store.datastreams import register
@@ -299,4 +299,21 @@ def test_sinks_are_told_a_result_once_and_read_it_back_as_it_first_was(database:
     with connect(database.url, application_name="test") as connection:
         back = recent(connection, [hour], 24 * 60 * MINUTE, 10)
     assert sorted(zip(back.time.tolist(), back.value.tolist(), strict=True)) == sorted(sums)
+    writer.close()
+
+
+@pytest.mark.every_database
+@pytest.mark.parametrize("cut", [1, 4])
+def test_readings_that_a_gateway_held_back_are_doubted_all(database: Database, cut: int) -> None:
+    catalogue = city()
+    ids = prepared(database.url, catalogue)
+    writer = writer_of(database.url, catalogue, ids)
+    at_once = [(ids[RAIN], START + second * 1_000_000, 1.0) for second in (0, 2, 4, 6)]
+    for first in range(0, len(at_once), cut):
+        intake = says(*at_once[first : first + cut])
+        intake.observations.time_source[:] = TimeSource.SERVER
+        commit(writer, intake)
+    found = qualities(database.url, ids[RAIN])
+    assert [now for _, now in found] == [Quality.SUSPECT] * 4
+    assert [first for first, _ in found] == [Quality.PASS, Quality.PASS, Quality.SUSPECT, Quality.SUSPECT]
     writer.close()
