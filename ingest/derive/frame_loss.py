@@ -15,7 +15,6 @@ from ingest.derive.kind import (
     DAY,
     GOOD,
     Accept,
-    Change,
     Computed,
     DeriveSettings,
     Fault,
@@ -26,7 +25,7 @@ from ingest.derive.kind import (
     micros,
     rows_for,
 )
-from ingest.derive.outputs import at_inputs, span_at_inputs
+from ingest.derive.outputs import AtReadings
 
 if TYPE_CHECKING:
     from ingest.catalog import Station
@@ -52,7 +51,7 @@ class FrameLossSettings(DeriveSettings):
 
 
 @dataclass(frozen=True, slots=True)
-class FrameLoss:
+class FrameLoss(AtReadings):
     """Lost frames in (at - window, at] in per cent of those sent."""
 
     inputs: tuple[str, ...] = field(compare=False)
@@ -61,18 +60,10 @@ class FrameLoss:
     modulus: float
     accept: Accept
     rows: int
-    lookahead: int = 0
-    at_readings: bool = True
 
     @property
     def lookback(self) -> int:
         return self.window + REACH
-
-    def span(self, change: Change) -> tuple[int, int]:
-        return span_at_inputs(change, self.lookback)
-
-    def affected(self, change: Change, inputs: Sequence[Series]) -> Times:
-        return at_inputs(change, inputs[0], self.lookback)
 
     def compute(self, at: Times, inputs: Sequence[Series]) -> Computed:
         series = inputs[0].between(int(at[0]) - self.lookback, int(at[-1]))

@@ -17,7 +17,6 @@ from ingest.derive.checks import check_input, check_rhythm, check_same_unit, fin
 from ingest.derive.kind import (
     PLAUSIBLE,
     Accept,
-    Change,
     Computed,
     DeriveSettings,
     Fault,
@@ -26,7 +25,7 @@ from ingest.derive.kind import (
     Times,
     rows_for,
 )
-from ingest.derive.outputs import at_inputs, span_at_inputs
+from ingest.derive.outputs import AtReadings
 from ingest.yaml_lines import nearest
 
 if TYPE_CHECKING:
@@ -44,22 +43,17 @@ class MarginSettings(DeriveSettings):
 
 
 @dataclass(frozen=True, slots=True)
-class Margin:
+class Margin(AtReadings):
     """Value minus threshold, row by row."""
 
     inputs: tuple[str, ...] = field(compare=False)
     threshold: float
     accept: Accept
     rows: int
-    lookback: int = 0
-    lookahead: int = 0
-    at_readings: bool = True
 
-    def span(self, change: Change) -> tuple[int, int]:
-        return span_at_inputs(change, 0)
-
-    def affected(self, change: Change, inputs: Sequence[Series]) -> Times:
-        return at_inputs(change, inputs[0], 0)
+    @property
+    def lookback(self) -> int:
+        return 0
 
     def compute(self, at: Times, inputs: Sequence[Series]) -> Computed:
         series = inputs[0].at(at)

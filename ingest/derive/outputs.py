@@ -6,9 +6,30 @@ inputs: the set of output times depends on the set of input rows alone. Pure; ca
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ingest.derive.kind import NEVER, Change, Series, Times
+
+
+class AtReadings:
+    """What derivations have in common that give an output at each row of their one input, of the rows before
+    it alone."""
+
+    __slots__ = ()
+    lookahead = 0
+    at_readings = True
+
+    @property
+    def lookback(self) -> int:
+        raise NotImplementedError
+
+    def span(self, change: Change) -> tuple[int, int]:
+        return span_at_inputs(change, self.lookback)
+
+    def affected(self, change: Change, inputs: Sequence[Series]) -> Times:
+        return at_inputs(change, inputs[0], self.lookback)
 
 
 def at_inputs(change: Change, series: Series, lookback: int) -> Times:

@@ -14,7 +14,6 @@ from ingest.derive.intervals import REACH_IN_CADENCES
 from ingest.derive.kind import (
     PLAUSIBLE,
     Accept,
-    Change,
     Computed,
     DeriveSettings,
     Fault,
@@ -24,7 +23,7 @@ from ingest.derive.kind import (
     micros,
     rows_for,
 )
-from ingest.derive.outputs import at_inputs, span_at_inputs
+from ingest.derive.outputs import AtReadings
 
 if TYPE_CHECKING:
     from ingest.catalog import Datastream, Station
@@ -42,7 +41,7 @@ class StepSettings(DeriveSettings):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Step(AtReadings):
     """Value at `at` minus the newest value in [at - window - tolerance, at - window]."""
 
     inputs: tuple[str, ...] = field(compare=False)
@@ -50,18 +49,10 @@ class Step:
     tolerance: int
     accept: Accept
     rows: int
-    lookahead: int = 0
-    at_readings: bool = True
 
     @property
     def lookback(self) -> int:
         return self.window + self.tolerance
-
-    def span(self, change: Change) -> tuple[int, int]:
-        return span_at_inputs(change, self.lookback)
-
-    def affected(self, change: Change, inputs: Sequence[Series]) -> Times:
-        return at_inputs(change, inputs[0], self.lookback)
 
     def compute(self, at: Times, inputs: Sequence[Series]) -> Computed:
         series = inputs[0].between(int(at[0]) - self.lookback, int(at[-1]))

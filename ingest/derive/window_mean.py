@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from ingest.derive.kind import Change, Computed, Fault, Kind, Series, Times
-from ingest.derive.outputs import at_inputs, span_at_inputs
+from ingest.derive.kind import Computed, Fault, Kind, Series, Times
+from ingest.derive.outputs import AtReadings
 from ingest.derive.samples import Sampler, SampleSettings, sample_problems
 
 if TYPE_CHECKING:
@@ -26,25 +26,17 @@ class WindowMeanSettings(SampleSettings):
 
 
 @dataclass(frozen=True, slots=True)
-class WindowMean:
+class WindowMean(AtReadings):
     """The arithmetic mean of the values in (at - window, at]."""
 
     inputs: tuple[str, ...] = field(compare=False)
     sampler: Sampler
     min_coverage: float
     rows: int
-    lookahead: int = 0
-    at_readings: bool = True
 
     @property
     def lookback(self) -> int:
         return self.sampler.window
-
-    def span(self, change: Change) -> tuple[int, int]:
-        return span_at_inputs(change, self.lookback)
-
-    def affected(self, change: Change, inputs: Sequence[Series]) -> Times:
-        return at_inputs(change, inputs[0], self.lookback)
 
     def compute(self, at: Times, inputs: Sequence[Series]) -> Computed:
         samples = self.sampler.take(at, inputs[0])

@@ -11,8 +11,8 @@ import numpy as np
 from ingest.config_model import Duration
 from ingest.derive.checks import check_window, find, source
 from ingest.derive.intervals import Windows
-from ingest.derive.kind import Change, Computed, Fault, Kind, Series, Times, micros, rows_for
-from ingest.derive.outputs import at_inputs, span_at_inputs
+from ingest.derive.kind import Computed, Fault, Kind, Series, Times, micros, rows_for
+from ingest.derive.outputs import AtReadings
 from ingest.derive.rain import Gauge, RainSettings, rain_problems
 
 if TYPE_CHECKING:
@@ -28,25 +28,17 @@ class WindowSumSettings(RainSettings):
 
 
 @dataclass(frozen=True, slots=True)
-class WindowSum:
+class WindowSum(AtReadings):
     """Rain in (at - window, at]."""
 
     inputs: tuple[str, ...] = field(compare=False)
     gauge: Gauge
     window: int
     rows: int
-    lookahead: int = 0
-    at_readings: bool = True
 
     @property
     def lookback(self) -> int:
         return self.window + self.gauge.reach
-
-    def span(self, change: Change) -> tuple[int, int]:
-        return span_at_inputs(change, self.lookback)
-
-    def affected(self, change: Change, inputs: Sequence[Series]) -> Times:
-        return at_inputs(change, inputs[0], self.lookback)
 
     def compute(self, at: Times, inputs: Sequence[Series]) -> Computed:
         series = inputs[0].between(int(at[0]) - self.lookback, int(at[-1]))
