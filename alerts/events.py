@@ -60,7 +60,8 @@ def tell(table: RuleTable, pair: int, window: Windows, signal: Signal, decision:
     severity = level or table.band(pair, decision.previous_level)
     usable = table.usable(window)[0]
     newest = int(np.flatnonzero(usable)[-1]) if usable.any() else None
-    value = float(signal.value[0, -1])
+    sign = table.rule.settings.sign
+    value = _unsigned(sign, float(signal.value[0, -1]))
     rises = decision.level > decision.previous_level
     return Event(
         event_id=event_identity(
@@ -82,7 +83,7 @@ def tell(table: RuleTable, pair: int, window: Windows, signal: Signal, decision:
         detected_at=decision.detected_at,
         value=value if np.isfinite(value) else None,
         unit=plan.unit,
-        threshold=judged.raise_at,
+        threshold=_unsigned(sign, judged.raise_at),
         observed=None if newest is None else float(window.value[0, newest]),
         observed_at=None if newest is None else int(window.time[0, newest]),
         rate_per_hour=decision.rate_per_hour,
@@ -170,6 +171,11 @@ def slopes(table: RuleTable, windows: Windows, pair: NDArray[np.int64]) -> list[
     """The robust slope of each pair's window, per hour, None where there is too little to judge by."""
     found = recent_slope(windows, table.comparable(windows, pair), SLOPE_WINDOW, SLOPE_SPAN, SLOPE_POINTS)
     return [None if np.isnan(slope) else round(slope, 6) for slope in found.tolist()]
+
+
+def _unsigned(sign: int, value: float) -> float:
+    """A signal's value as it was measured, never -0."""
+    return sign * value + 0.0
 
 
 def _verified(table: RuleTable, pair: int, signal: Signal, level: int) -> bool:

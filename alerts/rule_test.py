@@ -81,7 +81,7 @@ def trace(rule: Rule, values: str, target: str | None = None) -> list[Step]:
         engine.adopt(outcome)
         before = condition
         condition = outcome.conditions[-1] if outcome.conditions else condition
-        steps.append(_step(given, now, plan, before, condition, outcome.events))
+        steps.append(_step(given, now, _Words(plan, rule.settings.sign), before, condition, outcome.events))
     return steps
 
 
@@ -108,10 +108,33 @@ def _batch(given: Given, now: int) -> ObservationBatch:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What a plan is called by: where low values raise, its bands are negated, and below is above."""
+
+    plan: Plan
+    sign: int
+
+    @property
+    def beyond(self) -> str:
+        return "above" if self.sign > 0 else "below"
+
+    @property
+    def short(self) -> str:
+        return "below" if self.sign > 0 else "above"
+
+    @property
+    def hold(self) -> str:
+        return f"{self.plan.hold / MICROS / 60:g} min"
+
+    def value(self, limit: float) -> str:
+        return f"{self.sign * limit + 0.0:g} {self.plan.unit}"
+
+
 def _step(
     given: Given,
     now: int,
-    plan: Plan,
+    words: _Words,
     before: Condition | None,
     after: Condition | None,
     told: Sequence[Event],
@@ -123,60 +146,58 @@ def _step(
         after=after.phase if after else Phase.INACTIVE,
         level=after.level if after else 0,
         events=tuple(told),
-        why=_why(given, now, plan, before, after, told),
+        why=_why(given, now, words, before, after, told),
     )
 
 
 def _why(
     given: Given,
     now: int,
-    plan: Plan,
+    words: _Words,
     before: Condition | None,
     after: Condition | None,
     told: Sequence[Event],
 ) -> str:
     """One sentence on what the step did."""
     if told:
-        return _why_told(told[-1], plan)
+        return _why_told(told[-1], words)
     if given.value is None:
         return "Time passes; nothing is late."
     if given.quality is Quality.FAIL:
         return "The value failed its quality tests: it neither raises nor ends anything."
     phase = after.phase if after else Phase.INACTIVE
     if phase is Phase.INACTIVE:
-        return (
-            "Below every level."
-            if before is None or before.phase is phase
-            else "Below the level again: not confirmed."
-        )
+        short = words.short.capitalize()
+        if before is None or before.phase is phase:
+            return f"{short} every level."
+        return f"{short} the level again: not confirmed."
     assert after is not None
-    return _why_held(after, now, plan)
+    return _why_held(after, now, words)
 
 
-def _why_told(event: Event, plan: Plan) -> str:
-    name, unit = event.level_name, event.unit
+def _why_told(event: Event, words: _Words) -> str:
+    name, unit, plan = event.level_name, event.unit, words.plan
     if event.rule_kind == "silence":
         return f"{'Silent for' if event.level else 'Heard again after'} {event.value:g} s."
     if event.kind in (EventKind.RAISED, EventKind.ESCALATED):
         samples = f"{plan.samples} samples in a row stand" if plan.samples > 1 else "It stands"
-        return f"{samples} at or above {name} ({event.threshold:g} {unit})."
-    held = f"{plan.hold / MICROS / 60:g} min"
+        return f"{samples} at or {words.beyond} {name} ({event.threshold:g} {unit})."
+    short = words.short.capitalize()
     if event.kind is EventKind.LOWERED:
-        return f"Below the level's clear value for {held}; {name} is still held."
-    return f"Below every level's clear value for {held}."
+        return f"{short} the level's clear value for {words.hold}; {name} is still held."
+    return f"{short} every level's clear value for {words.hold}."
 
 
-def _why_held(condition: Condition, now: int, plan: Plan) -> str:
+def _why_held(condition: Condition, now: int, words: _Words) -> str:
+    plan = words.plan
     bands = {band.rank: band for band in plan.bands}
     if condition.candidate_level:
         band = bands[condition.candidate_level]
-        reached = f"At or above {band.name} ({band.raise_at:g} {plan.unit})"
+        reached = f"At or {words.beyond} {band.name} ({words.value(band.raise_at)})"
         return f"{reached}: {plan.samples} samples in a row are needed."
     band = bands[condition.level]
+    clear = f"{words.short} {words.value(band.clear_at)}"
     if condition.phase is Phase.CLEARING and condition.since is not None:
         minutes = (now - condition.since) / MICROS / 60
-        return (
-            f"Below {band.clear_at:g} {plan.unit} for {minutes:g} of the {plan.hold / MICROS / 60:g} min "
-            f"that end {band.name}."
-        )
-    return f"{band.name} is held: not below {band.clear_at:g} {plan.unit}."
+        return f"{clear[0].upper()}{clear[1:]} for {minutes:g} of the {words.hold} that end {band.name}."
+    return f"{band.name} is held: not {clear}."

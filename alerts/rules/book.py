@@ -124,15 +124,16 @@ def _rule(entry: Any, place: Place, catalogue: Catalogue, problems: list[Problem
     except ValueError as error:
         problems.append(place.problem(f"{error}.", "Correct the rule, or select other stations."))
         return None
-    problems += check_plans(plans, place)
+    problems += check_plans(settings, plans, place)
     problems += kind.lint(settings, plans, place)
     versions = tuple(rule_version(settings, target, plan) for target, plan in plans)
     return Rule(kind, settings, plans, versions, place)
 
 
 def _plans(kind: Kind, settings: RuleSettings, catalogue: Catalogue) -> Iterator[tuple[Target, Plan]]:
-    for key, station, datastream in catalogue.datastreams():
-        target = Target(key, station, datastream)
+    derived = {key for key, _, _ in catalogue.derived()}
+    for key, station, datastream in catalogue.watched():
+        target = Target(key, station, datastream, derived=key in derived)
         if not selects(settings.select, target):
             continue
         try:
@@ -145,8 +146,10 @@ def _plans(kind: Kind, settings: RuleSettings, catalogue: Catalogue) -> Iterator
 
 def selects(select: Select, target: Target) -> bool:
     """Whether a rule looks at a target."""
+    prop = target.datastream.property
     return (
-        (select.property is None or select.property == target.datastream.property)
+        (select.property == prop or (select.property is None and not target.derived))
+        and prop not in (select.other_than or ())
         and (select.kind is None or select.kind == target.station.kind)
         and (select.stations is None or target.station.id in select.stations)
     )
@@ -157,8 +160,7 @@ def rule_version(settings: RuleSettings, target: Target, plan: Plan) -> str:
 
     Words for people and the choice of stations stay out: they change no decision about the target.
     """
-    deciding = settings.model_dump(mode="json", exclude={"title", "select"})
-    content = msgspec.json.encode((deciding, target.key, repr(astuple(plan))), order="sorted")
+    content = msgspec.json.encode((settings.deciding(), target.key, repr(astuple(plan))), order="sorted")
     return hashlib.sha256(content).hexdigest()[:VERSION_LENGTH]
 
 

@@ -34,11 +34,17 @@ FLAGS = {"pass": Quality.PASS, "suspect": Quality.SUSPECT, "not_evaluated": Qual
 
 
 class Select(Model):
-    """Which datastreams a rule looks at; every line given must hold."""
+    """Which datastreams a rule looks at; every line given must hold.
+
+    Derived ones only by their property. `other_than`: properties that are left out. `if_any`: that nothing is
+    selected is no mistake, since the rule waits for the first sensor of its kind.
+    """
 
     property: Identifier | None = None
+    other_than: Annotated[tuple[Identifier, ...], Field(min_length=1)] | None = None
     kind: Literal["river", "street", "rain", "reservoir", "barrage", "tide", "air", "water"] | None = None
     stations: Annotated[tuple[Identifier, ...], Field(min_length=1)] | None = None
+    if_any: bool = False
 
 
 class RuleSettings(Model):
@@ -49,6 +55,15 @@ class RuleSettings(Model):
     title: Text
     select: Select
 
+    @property
+    def sign(self) -> int:
+        """-1 where low values raise: signal and bands are then negated, so that one machine judges both."""
+        return 1
+
+    def deciding(self) -> dict[str, Any]:
+        """All that decides, for the rule's version: words for people and the choice of stations do not."""
+        return self.model_dump(mode="json", exclude={"title", "select"})
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -58,11 +73,15 @@ class Target:
     station: Station
     datastream: Datastream
     number: int = -1
+    derived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A level in the signal's unit: raised at or above `raise_at`, held while at or above `clear_at`."""
+    """A level in the signal's unit: raised at or above `raise_at`, held while at or above `clear_at`.
+
+    Both are negated where the rule's `sign` is -1.
+    """
 
     rank: int
     name: str
@@ -116,7 +135,9 @@ class RowKind(Kind, Protocol):
     def signal(
         self, settings: Any, windows: Windows, usable: NDArray[np.bool_], floor: NDArray[np.float64]
     ) -> Signal:
-        """The signal of n series, newest last; `usable` marks the rows (n, k) that may take part.
+        """The signal of n series, times the rule's `sign`, newest last.
+
+        `usable` marks the rows (n, k) that may take part.
 
         Where the newest sample is below `floor` (n), NaN may stand for it: it would change nothing.
         """

@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from alerts.rules.kind import MEMORY_BOUND, MICROS, ROWS_BOUND, Kind, Plan, Select, Target, needs_zero
+from alerts.rules.kind import (
+    MEMORY_BOUND,
+    MICROS,
+    ROWS_BOUND,
+    Kind,
+    Plan,
+    RuleSettings,
+    Select,
+    Target,
+    needs_zero,
+)
 from ingest.catalog import Catalogue
+from ingest.derive.margin import MarginSettings
 from ingest.installation import Reference
 from ingest.model import Nature
 from ingest.yaml_lines import Place, Problem, Severity, nearest
@@ -22,8 +33,10 @@ def check_select(select: Select, catalogue: Catalogue, place: Place) -> Iterator
         if name not in stations:
             remedy = nearest(name, stations) or "Write the id of a station in the catalogue."
             yield place.at("stations", index).problem(f"There is no station {name!r}.", remedy)
-    properties = sorted({datastream.property for _, _, datastream in catalogue.datastreams()})
-    if select.property is not None and select.property not in properties:
+    if select.property is None or select.if_any:
+        return
+    properties = sorted({datastream.property for _, _, datastream in catalogue.watched()})
+    if select.property not in properties:
         remedy = nearest(select.property, properties) or f"Write one of {', '.join(properties)}."
         yield place.at("property").problem(f"No datastream measures {select.property!r}.", remedy)
 
@@ -41,7 +54,7 @@ def check_references(kind: Kind, plans: Sequence[tuple[Target, Plan]], place: Pl
             for target, plan in plans
             if plan.bands
             and (target.station.nature is Nature.ACTUAL) is real
-            and target.station.reference(target.datastream) is Reference.UNREFERENCED
+            and _reference(target) is Reference.UNREFERENCED
         ]
         if keys:
             more = f" and {len(keys) - MOST_NAMED} more" if len(keys) > MOST_NAMED else ""
@@ -54,38 +67,56 @@ def check_references(kind: Kind, plans: Sequence[tuple[Target, Plan]], place: Pl
             )
 
 
-def check_plans(plans: Sequence[tuple[Target, Plan]], place: Place) -> Iterator[Problem]:
+def _reference(target: Target) -> Reference:
+    """What a target's levels are measured from; a margin is as good as the height that it is a margin of."""
+    station, datastream = target.station, target.datastream
+    if target.derived:
+        settings = next(one.derive for one in station.derived if one.name == datastream.name)
+        if not isinstance(settings, MarginSettings):
+            return Reference.NOT_A_LEVEL
+        datastream = next(one for one in station.datastreams if one.name == settings.of)
+    return station.reference(datastream)
+
+
+def check_plans(
+    settings: RuleSettings, plans: Sequence[tuple[Target, Plan]], place: Place
+) -> Iterator[Problem]:
     """Levels, times and memory that cannot work, for each target."""
-    if not plans:
+    if not plans and not settings.select.if_any:
         yield place.at("select").problem(
             "This rule watches nothing: it selects no datastream that has a level.",
             "Correct `select`, or remove the rule.",
             Severity.WARNING,
         )
     for target, plan in plans:
-        yield from _check_bands(target, plan, place)
+        yield from _check_bands(settings.sign, target, plan, place)
         yield from _check_times(target, plan, place)
 
 
-def _check_bands(target: Target, plan: Plan, place: Place) -> Iterator[Problem]:
+def _check_bands(sign: int, target: Target, plan: Plan, place: Place) -> Iterator[Problem]:
+    """`sign` turns bands back into values: in those of a rule for low values, below is above."""
+    below, above = ("below", "above")[::sign]
+    first, last = ("low", "high")[::sign]
+    down = "down" if sign > 0 else "up"
     for band in plan.bands:
         if band.clear_at > band.raise_at + ROUNDING:
             yield place.at("clear").problem(
-                f"{band.name} of {target.key} would be cleared at {band.clear_at:g} {plan.unit}, above the "
-                f"{band.raise_at:g} {plan.unit} that raise it.",
-                "Clear below the level: the alert would flap.",
+                f"{band.name} of {target.key} would be cleared at {sign * band.clear_at:g} {plan.unit}, "
+                f"{above} the {sign * band.raise_at:g} {plan.unit} that raise it.",
+                f"Clear {below} the level: the alert would flap.",
             )
     for lower, upper in pairwise(plan.bands):
         if upper.raise_at <= lower.raise_at + ROUNDING:
             yield place.at("levels").problem(
-                f"{upper.name} ({upper.raise_at:g}) is not above {lower.name} ({lower.raise_at:g} "
-                f"{plan.unit}) at {target.key}.",
-                "List the levels from low to high.",
+                f"{upper.name} ({sign * upper.raise_at:g}) is not {above} {lower.name} "
+                f"({sign * lower.raise_at:g} {plan.unit}) at {target.key}.",
+                f"List the levels from {first} to {last}.",
             )
         elif upper.clear_at < lower.raise_at - ROUNDING:
             yield place.at("clear").problem(
                 f"The bands of {lower.name} and {upper.name} overlap at {target.key}: {upper.name} is held "
-                f"down to {upper.clear_at:g}, below the {lower.raise_at:g} {plan.unit} of {lower.name}.",
+                f"{down} to {sign * upper.clear_at:g}, {below} the {sign * lower.raise_at:g} {plan.unit} of "
+                f"{lower.name}.",
                 "Clear nearer to the level, or move the levels apart.",
             )
 
