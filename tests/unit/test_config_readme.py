@@ -9,17 +9,24 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
+from pydantic.fields import FieldInfo
 
 import alerts.feed_metrics
 import alerts.sink
 import ingest.metrics
 from alerts.rules import KINDS
 from alerts.rules.book import rules_schema
+from ingest import quality_settings
 from ingest.catalog import load_catalogue
 from ingest.codecs import codecs
 from ingest.codecs.lorawan import DEVICES
-from ingest.model import RejectReason
+from ingest.derive import kinds
+from ingest.installation import Installation, Reference
+from ingest.model import RejectReason, TimeSource
+from ingest.quality import Test
+from ingest.quality_settings import QualityTests
 from ingest.settings import PREFIX, SECRETS, Settings, load_settings
+from ingest.yaml_lines import read_yaml
 
 CONFIG = Path(__file__).parents[2] / "config"
 METRICS = (*ingest.metrics.ALL, *alerts.sink.METRICS, *alerts.feed_metrics.ALL)
@@ -42,6 +49,10 @@ def metric_names(metrics: Iterable[MetricWrapperBase]) -> set[str]:
     ("section", "expected"),
     [
         ("Settings", set(Settings.model_fields)),
+        ("Installations", set(Installation.model_fields)),
+        ("Time", {source.name.lower() for source in TimeSource}),
+        ("Quality tests", set(QualityTests.model_fields)),
+        ("Derived datastreams", set(kinds())),
         ("Codecs", set(codecs())),
         ("Reject reasons", {reason.value for reason in RejectReason}),
         ("Rule kinds", set(KINDS)),
@@ -66,10 +77,68 @@ def test_every_secret_documents_its_file_variable() -> None:
         assert f"`{PREFIX}{name.upper()}_FILE`" in README
 
 
-def test_the_examples_of_the_page_load(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
-    (tmp_path / "city.yaml").write_text(example, encoding="utf-8")
+def settings_of(field: FieldInfo) -> set[str]:
+    """The names of what may be written below a field, whatever else its type allows."""
+    models = re.findall(r"ingest\.quality_settings\.(\w+)", repr(field.annotation))
+    return {name for model in models for name in getattr(quality_settings, model).model_fields}
+
+
+def test_a_quality_tests_row_names_each_of_its_settings() -> None:
+    rows = first_cells("Quality tests")
+    missing = {
+        (name, setting)
+        for name, field in QualityTests.model_fields.items()
+        for setting in settings_of(field)
+        if f"`{setting}`" not in rows[name]
+    }
+    assert not missing
+    assert settings_of(QualityTests.model_fields["gap"]) == {"late", "missing"}
+
+
+def test_what_the_feed_says_of_each_test_is_explained() -> None:
+    text = README.split("\n## Quality tests\n")[1].split("\n## ")[0]
+    run = set(Test) - {Test.LOCATION, Test.MULTI_VARIATE}  # those two are of buoys, and of several quantities
+    assert [test for test in run if f"`{test.name.lower()}`" not in text] == []
+
+
+@pytest.mark.parametrize("name", sorted(kinds()))
+def test_a_derived_kinds_row_names_each_of_its_settings(name: str) -> None:
+    row = first_cells("Derived datastreams")[name]
+    settings = kinds()[name].settings.model_fields.keys() - {"kind"}
+    assert [field for field in settings if f"`{field}`" not in row] == []
+
+
+def test_every_reference_of_a_level_is_explained() -> None:
+    text = README.split("\n## Installations\n")[1].split("\n## ")[0]
+    assert [one.value for one in Reference if f"- `{one.value}`: " not in text] == []
+
+
+def examples() -> list[str]:
+    """A whole file first, then parts of a station or of its first datastream."""
+    return re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_the_example_of_a_catalogue_loads(tmp_path: Path) -> None:
+    (tmp_path / "city.yaml").write_text(examples()[0], encoding="utf-8")
     assert [station.id for station in load_catalogue(tmp_path).stations] == ["HUE-FL-MINE"]
+
+
+def test_the_examples_of_parts_load(tmp_path: Path) -> None:
+    (whole, *parts), _ = zip(*(read_yaml(text, "README.md") for text in examples()), strict=True)
+    station = whole["stations"][0]
+    rain = {"gateway": "gw-mine", "device": "rain-1", "channel": "rain"}
+    gauge = {"name": "rainfall", "property": "rainfall", "unit": "mm", "cadence": "10min", "source": rain}
+    of_level, tests, of_station = parts
+    level = station["datastreams"][0] | of_level | tests
+    entry = station | {"datastreams": [level, gauge]} | of_station
+    (tmp_path / "city.yaml").write_text(json.dumps({"stations": [entry]}), encoding="utf-8")
+    (loaded,) = load_catalogue(tmp_path).stations
+    assert len(loaded.datastreams[0].history()) == 2
+    assert loaded.datastreams[0].quality.spike
+    assert loaded.derived
+
+
+def test_the_toml_and_json_of_the_page_load(tmp_path: Path) -> None:
     (toml,) = re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL)
     (tmp_path / "huewatch.toml").write_text(toml, encoding="utf-8")
     assert load_settings(file=tmp_path / "huewatch.toml", environ={}).settings.broker_port == 8883
