@@ -5,9 +5,8 @@ Topic `spBv1.0/<group>/<type>/<edge node>` or `spBv1.0/<group>/<type>/<edge node
 gateway is the edge node; a metric of the edge node itself is a reading of the device of the same name. The
 broker must bind the edge node's name to the publisher, since the group is no identity.
 
-- NBIRTH, DBIRTH, NDATA and DDATA carry readings: each metric is one, its name the channel. What has no number
-  is passed over: `bdSeq`, names below `Node Control/`, `Device Control/` and `Properties/`, and metrics of
-  type DataSet, Template, Bytes, File and arrays. NCMD and DCMD carry none.
+- NBIRTH, DBIRTH, NDATA and DDATA carry readings: each metric is one, its name the channel, but for `bdSeq`
+  and names below `Node Control/`, `Device Control/` and `Properties/`. NCMD and DCMD carry none.
 - Names, datatypes and units (the property `engUnit`) of a birth are remembered, also over a restart. Without
   them an alias has no name, an integer no sign and a number no unit: data with a metric that no birth of the
   present session defines is quarantined whole as `needs_birth`, and a birth is asked for by an NCMD with
@@ -21,7 +20,8 @@ broker must bind the edge node's name to the publisher, since the group is no id
 - Values: integers in two's complement by their datatype, also where the carrier is wider; Float as the
   shortest decimal that is the same float32 (0.9, not 0.89999998); Boolean as 1 or 0, since it is how a pump
   or a gate reports. `is_null` is the word "null"; texts, DateTime, NaN, infinities, a number beyond its
-  datatype and a value in the field of another type are words: quarantined as `sentinel` or `not_a_number`.
+  datatype, a value in the field of another type, and what is no single value (DataSet, Template, Bytes, File,
+  arrays) are words: quarantined as `sentinel` or `not_a_number`, or passed over by the route's `ignore`.
 - Unit: `engUnit` as it is written, or what the setting `units` says that it means, such as
   `units: {"meters": "m"}`; one that Huewatch does not know is quarantined. Without it `source.unit` holds.
 - Time: the metric's (milliseconds), otherwise the message's, which is the edge node's; without both the time
@@ -188,8 +188,6 @@ def _readings(message: _Message, metric: Metric, known: Known) -> tuple[Reading,
     if found is None:
         raise _Unborn(describe(name, metric.alias))
     said = value(metric, metric.datatype or found.datatype)
-    if said is None:
-        return ()
     if metric.historical and metric.timestamp is None:
         return (Reading(message.address.device, name, "historical, without a time"),)
     time, source = _time(metric, message.payload)

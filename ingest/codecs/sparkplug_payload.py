@@ -37,7 +37,9 @@ _INTEGERS = {  # datatype: name, bits, signed
     7: ("UInt32", 32, False),
     8: ("UInt64", 64, False),
 }
-_WITHOUT_VALUE = frozenset(range(16, 35))  # DataSet, Bytes, File, Template, property sets, arrays
+_WITHOUT_NUMBER = {16: "DataSet", 17: "Bytes", 18: "File", 19: "Template"} | dict.fromkeys(
+    range(20, 35), "set or array"
+)
 _CARRIER_BITS = {"int_value": 32, "long_value": 64}
 _OPAQUE = frozenset({"bytes_value", "dataset_value", "template_value", "extension_value"})
 _COMPRESSED = b"SPBV1.0_COMPRESSED"
@@ -170,12 +172,14 @@ def _text(raw: bytes, what: str) -> str:
         raise unreadable(f"{what} is not UTF-8") from None
 
 
-def value(metric: Metric, datatype: int) -> float | str | None:
-    """What the metric says; None when its datatype has neither a number nor a word."""
+def value(metric: Metric, datatype: int) -> float | str:
+    """What the metric says; a datatype that has neither a number nor a word is a word itself."""
     if metric.null:
         return "null"
-    if metric.carrier in _OPAQUE or datatype in _WITHOUT_VALUE:
-        return None
+    if datatype in _WITHOUT_NUMBER:
+        return _WITHOUT_NUMBER[datatype]
+    if metric.carrier in _OPAQUE:
+        return metric.carrier
     match metric.carrier:
         case "int_value" | "long_value":
             return _integer(metric, datatype)

@@ -268,7 +268,7 @@ def test_datastream_without_a_number_stops_the_start() -> None:
 
 def test_unknown_codec_stops_the_start() -> None:
     route = CATALOGUE.routes[0].model_copy(update={"codec": "sparkplug"})
-    with pytest.raises(ValueError, match="codec 'sparkplug' is not one of .*huewatch-json"):
+    with pytest.raises(ValueError, match=r"codec 'sparkplug' is not one of .*huewatch-json"):
         Normaliser(CATALOGUE.model_copy(update={"routes": (route,)}), IDS, Nature.ACTUAL)
 
 
