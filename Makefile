@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench faults wheel clean
+.PHONY: help setup demo test check bench faults fuzz wheel clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -36,6 +36,9 @@ bench: setup ## Messages per second against the usual way; JSON=FILE writes the 
 
 faults: setup ## The fault tests many times over (HUEWATCH_TEST_RUNS=300 by default)
 	HUEWATCH_TEST_RUNS=$${HUEWATCH_TEST_RUNS:-300} $(BIN)/pytest -m faults --timeout=0 $(ARGS)
+
+fuzz: setup ## Coverage-guided fuzzing of a codec, where atheris is installed; ARGS='sparkplug-b 60'
+	$(BIN)/python -m tests.fuzz.fuzz_codecs $(ARGS)
 
 wheel: $(STAMP) ## Build the wheel into dist/
 	rm -rf build dist
