@@ -10,7 +10,7 @@ import json
 import tracemalloc
 from collections.abc import Iterator
 from itertools import count
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -20,7 +20,7 @@ from ingest.normalise import Limits
 from tests.support.goldens import Golden, goldens
 
 LONGEST = Limits().max_payload
-MOST_SECONDS = 0.25  # 50 ms are asked for; the rest is for a busy machine
+MOST_SECONDS = 0.25  # of CPU: 50 ms are asked for; the rest is for a slow machine
 MOST_MEMORY = 50_000_000
 DEPTHS = (200, 201, 100_000)
 NAME = "x" * 100_000  # of a field: twice, and the message is full
@@ -115,9 +115,9 @@ COSTS = [
 
 def judge_cost(golden: Golden, payload: bytes) -> None:
     assert len(payload) <= LONGEST
-    started = perf_counter()
+    started = process_time()
     golden.outcome(payload)
-    assert perf_counter() - started < MOST_SECONDS
+    assert process_time() - started < MOST_SECONDS
     tracemalloc.start()
     try:
         golden.outcome(payload)

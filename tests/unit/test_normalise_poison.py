@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -12,15 +12,15 @@ from ingest.normalise import Normaliser
 from tests.cases import poison_formats
 from tests.cases.poison import CATALOGUE, GOOD, IDS, NOW, POISON, UPLINK_TOPIC, Poison
 
-MOST_SECONDS = 0.25  # 50 ms are asked for; the rest is for a busy machine
+MOST_SECONDS = 0.25  # of CPU: 50 ms are asked for; the rest is for a slow machine
 
 
 @pytest.mark.parametrize("poison", POISON, ids=lambda poison: poison.name)
 def test_poison_is_quarantined_once_and_the_next_message_is_stored(poison: Poison) -> None:
     normaliser = Normaliser(CATALOGUE, IDS, Nature.ACTUAL)
-    started = perf_counter()
+    started = process_time()
     intake = normaliser.intake([poison.message(), GOOD], NOW)
-    assert perf_counter() - started < MOST_SECONDS
+    assert process_time() - started < MOST_SECONDS
     assert [(reject.message, reject.reason) for reject in intake.rejects] == [(0, poison.reason)]
     assert intake.rejects[0].reading == (intake.fate[0] == Fate.READABLE)
     assert intake.fate[1] == Fate.READABLE
