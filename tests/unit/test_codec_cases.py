@@ -4,7 +4,7 @@ The bytes come from vendors' documents, so that a codec and the simulator cannot
 `expected.json` names the identities in the topic and either `readings` (and `nature`), or `undecodable`
 with the reason, or `no_readings`. Optional in it: `settings` of the route; `time_source` of a reading
 ("DEVICE" when absent), its `quality` and its `age` in microseconds; `remember`, the keys that the codec then
-keeps; `requests`, the topics that it asks something on. Messages that came before, for a format with a memory,
+keeps; `requests`, the topics that it asks something on. Messages before it, for a format with a memory,
 lie in `before-1`, `before-2`, ..., each with its own topic.txt and payload.bin.
 """
 
