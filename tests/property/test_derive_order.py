@@ -62,6 +62,10 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
         [stream("f_cnt", "1", "10min")],
         derived("%", "10min", kind="frame_loss", of="f_cnt", window="2h", bits=16),
     ),
+    "days_left": (
+        [stream("battery", "%", "10min")],
+        derived("d", "10min", kind="days_left", of="battery", empty=0, window="7h", span="2h", points=4),
+    ),
     "vn_aqi_hourly": (AIR, derived("1", "1h", kind="vn_aqi_hourly", min_coverage=0.3, **NAMED)),
     "vn_aqi_daily": (
         AIR,

@@ -57,6 +57,7 @@ def faults(unit: str, cadence: str, name: str = "result", **derive: Any) -> list
 
 def test_the_registry_finds_every_kind_with_its_documentation() -> None:
     assert names() == (
+        "days_left",
         "frame_loss",
         "margin",
         "rain_day",
