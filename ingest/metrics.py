@@ -22,6 +22,9 @@ BATCH_MESSAGES = Histogram(
 COMMIT_RETRIES = Counter("huewatch_commit_retries", "Commits tried again after a transient failure")
 STORAGE_ERRORS = Counter("huewatch_storage_errors", "Messages that the database refused one by one")
 GATEWAY_REQUESTS = Counter("huewatch_gateway_requests", "Messages to gateways, such as requests for a birth")
+VERIFY_NOW = Counter(
+    "huewatch_verify_now", "Readings that fail range or rate in agreement with the two before: look there"
+)
 REFINE_FAILURES = Counter(
     "huewatch_refine_failures", "Commits that stored rows without quality tests and derived results"
 )
@@ -53,6 +56,7 @@ ALL = (
     COMMIT_RETRIES,
     STORAGE_ERRORS,
     GATEWAY_REQUESTS,
+    VERIFY_NOW,
     REFINE_FAILURES,
     EVALUATION_FAILURES,
     LAST_COMMIT,

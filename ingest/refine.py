@@ -191,6 +191,25 @@ class Refiner:
         self._bursts.adopt(refined.burst)
         self._inputs.adopt(refined.staged)
 
+    def rederive(self, number: int, rows: Series, newest: int, load: Load) -> DerivedRows:
+        """The results on which these stored rows of an input bear, since their values have changed.
+
+        `newest`: the newest time of any of its rows.
+        """
+        if number not in self._of_input or not len(rows):
+            return _all(())
+        change = Change(rows.time, newest, newest)
+        found = []
+        for place in self._of_input[number]:
+            one = self._derived[place]
+            since, until = one.made.span(change)
+            inputs = load([(of, since, until) for of in one.inputs])
+            at = one.made.affected(change, inputs)
+            if len(at):
+                computed = one.made.compute(at, inputs)
+                found.append(DerivedRows.of(np.full(len(at), one.number, np.int32), computed, new=False))
+        return _all(found)
+
     # -- results at the readings of inputs that were touched by one row in order: all alike in one go
 
     def _at_readings(self, staged: Staged) -> tuple[list[DerivedRows], list[int]]:

@@ -42,7 +42,7 @@ INSERT INTO quality_revision AS q (datastream, time, quality, tests, revision, r
 SELECT datastream, time, CASE quality WHEN 4 THEN 4 ELSE 3 END,
     (tests & ~%(digit)s::int8) | %(suspect)s::int8, 1, %(now)s
 FROM unnest(%(datastream)s, %(time)s) AS k(datastream, time) JOIN observation_current USING (datastream, time)
-WHERE (tests & %(digit)s::int8) <> %(suspect)s::int8
+WHERE (tests & %(digit)s::int8) NOT IN (%(suspect)s::int8, %(fail)s::int8)
 ON CONFLICT (datastream, time) DO UPDATE SET quality = excluded.quality, tests = excluded.tests,
     revision = q.revision + 1, revised_at = excluded.revised_at
 """
@@ -121,6 +121,7 @@ def doubt(cursor: Cursor, burst: Burst, now: int) -> None:
         "time": Times(burst.time),
         "digit": 0xF << Test.SENSOR.shift,
         "suspect": Quality.SUSPECT << Test.SENSOR.shift,
+        "fail": Quality.FAIL << Test.SENSOR.shift,
         "now": to_datetime(now),
     }
     cursor.execute(_DOUBT, parameters, prepare=False)
@@ -146,7 +147,11 @@ def save(
     if fresh.any():
         with cursor.copy(_COPY) as stream:
             stream.write(encode_derived(derived.take(fresh)))
-    derived = derived.take(~fresh)
+    save_results(cursor, derived.take(~fresh))
+
+
+def save_results(cursor: Cursor, derived: DerivedRows) -> None:
+    """Store results in the place of those that are there, under a revision more where they differ."""
     if len(derived):
         cursor.execute(
             _DERIVE,

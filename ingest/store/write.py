@@ -146,7 +146,7 @@ class Writer:
         Call it between `claim` and `rebuild`; may be repeated.
         """
         with self._reacting():
-            corrections = zeros.apply(self._ready(), catalogue, ids)
+            corrections = zeros.apply(self._ready(), catalogue, ids, self._refiner)
         self._rejudged = tuple(sorted({ids[one.datastream] for one in corrections}))
         return corrections
 
@@ -311,6 +311,8 @@ class Writer:
         self._staged = None
         self._batch, self._session = staged.committed.batch, staged.session
         self._marks.adopt(staged.fresh.datastream, staged.fresh.time)
+        if staged.refined is not None:
+            metrics.VERIFY_NOW.inc(int(np.count_nonzero(staged.refined.appraisal.consistent_failures)))
         if self._refiner is not None and staged.refined is not None:
             self._refiner.adopt(staged.refined)
         if staged.outcomes:

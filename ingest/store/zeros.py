@@ -1,7 +1,8 @@
 """The zeros that stored levels were computed with, and their correction when the catalogue has another.
 
 `apply` compares the register with the catalogue, once at a start and before the first reading is stored: the
-corrected levels are written to `derived` under a new revision, the observations stay as they were measured.
+corrected levels are written to `derived` under a new revision, and so are the results that follow from them;
+the observations stay as they were measured.
 """
 
 from __future__ import annotations
@@ -10,13 +11,18 @@ from collections.abc import Mapping, Sequence
 
 from ingest.catalog import Catalogue
 from ingest.clock import to_datetime, to_micros
+from ingest.derive.kind import DAY
 from ingest.installation import BEGINNING, END, ZERO_DECIMALS, Correction, Zero, rezero
-from ingest.store.connection import Connection
+from ingest.refine import Refiner
+from ingest.store import refined
+from ingest.store.connection import Connection, Cursor
 
 _REGISTERED = """
 SELECT d.key, nullif(i.valid_from, '-infinity'), i.zero_elevation, i.source, i.revision
 FROM installation i JOIN datastream d ON d.id = i.datastream WHERE d.id = ANY(%s)
 """
+_REACH = "SELECT min(time), max(time) FROM observation WHERE datastream = %s"
+PIECE = 30 * DAY  # microseconds: some ten thousand rows at a time
 _REGISTER = """
 INSERT INTO installation (datastream, valid_from, zero_elevation, source, revision)
 VALUES (%s, coalesce(%s, '-infinity'::timestamptz), %s, %s, %s)
@@ -32,7 +38,9 @@ ON CONFLICT (datastream, time) DO UPDATE SET value = excluded.value, revision = 
 """
 
 
-def apply(connection: Connection, catalogue: Catalogue, ids: Mapping[str, int]) -> Sequence[Correction]:
+def apply(
+    connection: Connection, catalogue: Catalogue, ids: Mapping[str, int], refiner: Refiner | None
+) -> Sequence[Correction]:
     """Register the catalogue's zeros and correct what was stored with others; the corrections made."""
     rows = connection.execute(_REGISTERED, (list(ids.values()),)).fetchall()
     found = rezero((_zero(*row) for row in rows), catalogue)
@@ -45,7 +53,23 @@ def apply(connection: Connection, catalogue: Catalogue, ids: Mapping[str, int]) 
         for one in corrections:
             cursor.execute("SET LOCAL statement_timeout = 0")  # years of levels may take their time
             cursor.execute(_CORRECT, _parameters(one, ids))
+            if refiner is not None:
+                _rederive(cursor, refiner, one, ids[one.datastream])
     return corrections
+
+
+def _rederive(cursor: Cursor, refiner: Refiner, one: Correction, number: int) -> None:
+    """What follows from the corrected levels, a piece of time after the other."""
+    first, newest = cursor.execute(_REACH, (number,)).fetchone() or (None, None)
+    if first is None or newest is None:
+        return
+    since, end = max(one.since, to_micros(first)), to_micros(newest)
+    while since <= min(one.until - 1, end):
+        until = min(since + PIECE, one.until) - 1
+        (rows,) = refined.load_inputs(cursor, [(number, since, until)])
+        results = refiner.rederive(number, rows, end, lambda spans: refined.load_inputs(cursor, spans))
+        refined.save_results(cursor, results)
+        since = until + 1
 
 
 def _zero(key: str, valid_from: object, elevation: float | None, source: str, revision: int) -> Zero:

@@ -221,6 +221,11 @@ def test_corrected_zero_moves_stored_levels_under_a_new_revision(database: Datab
     assert list(writer.correct_zeros(higher, ids)) == []
     writer.rebuild(())
     assert levels(database.url, ids[LEVEL]) == [1.5, 1.75]
+    margins = results(database.url, ids["RIVER/margin"])
+    assert {at: (value, revision) for at, (value, _, revision) in margins.items()} == {
+        0: (-0.5, 2),
+        5: (-0.25, 2),
+    }
     measured = "SELECT value FROM observation WHERE datastream = %s ORDER BY time"
     assert table(database.url, measured, ids[LEVEL]) == [(1.0,), (1.25,)]
     again = commit(writer, rows((ids[LEVEL], 0, 1.5)))  # delivered again, and read by the new zero
