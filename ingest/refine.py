@@ -3,68 +3,26 @@
 Called by the writer between classifying rows and letting the sinks decide. `evaluate` changes nothing: it
 returns what is to be stored and, after COMMIT only, adopted. Flags of a row are those at its arrival; what a
 later row decides of it is a revision, so that neither depends on how a stream is cut into batches. Derived
-results are the same for any order of arrival, and are computed from the flags that stand now. It does no I/O:
-rows that are older than its memory come through `load`.
+results come from the flags that stand now. No I/O.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ingest.bursts import Burst, Bursts
 from ingest.catalog import Catalogue
-from ingest.derive import Change, Computed, Derivation, Series, derivation
-from ingest.derive.inputs import EVER, REACH, Inputs, News, StagedPool
-from ingest.derive.kind import NEVER
-from ingest.derive.together import Task, compute_all
+from ingest.derive import Series
+from ingest.derive.deriver import DerivedRows, Deriver, Load, Staged
+from ingest.derive.inputs import REACH, News
 from ingest.model import ObservationBatch, Quality
 from ingest.quality import worst
 from ingest.quality.appraiser import Appraisal, Appraiser, Need, Revisions
 
 SUSPECT = np.int8(Quality.SUSPECT)
-
-Index = NDArray[np.int64]
-Span = tuple[int, int, int]  # datastream id, and from when to when (microseconds), both included
-Load = Callable[[Sequence[Span]], Sequence[Series]]
-Staged = Sequence[StagedPool | None]
-
-
-@dataclass(frozen=True, slots=True)
-class DerivedRows:
-    """Results to be stored, as columns of one length; `value` NaN is unknown. `new`: of a time at which the
-    datastream has no result yet."""
-
-    datastream: NDArray[np.int32]
-    time: NDArray[np.int64]
-    value: NDArray[np.float64]
-    quality: NDArray[np.int8]
-    coverage: NDArray[np.float64]
-    inputs_until: NDArray[np.int64]
-    new: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.datastream)
-
-    def take(self, rows: NDArray[np.bool_]) -> DerivedRows:
-        return DerivedRows(*(getattr(self, name)[rows] for name in self.__slots__))
-
-    @classmethod
-    def of(cls, datastream: NDArray[np.int32], computed: Computed, new: bool) -> DerivedRows:
-        """One computation's results, row by row of these datastreams."""
-        return cls(
-            datastream,
-            computed.at,
-            computed.value,
-            computed.quality,
-            computed.coverage,
-            computed.inputs_until,
-            np.full(len(datastream), new),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +38,6 @@ class Refined:
     staged: Staged
 
 
-@dataclass(frozen=True, slots=True)
-class _Derived:
-    """A derived datastream: its number, how it is computed, and the numbers of its inputs."""
-
-    number: int
-    made: Derivation
-    inputs: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Alike:
-    """Derivations that compute alike, at the readings of inputs of one pool: done in one go."""
-
-    made: Derivation
-    pool: int
-    place: Index
-    derived: NDArray[np.int64]  # where each stands among all
-    number: NDArray[np.int32]
-
-
 class Refiner:
     """The tests and derivations of one catalogue; `ids` are the numbers of its datastreams, derived ones too.
 
@@ -107,63 +45,23 @@ class Refiner:
     """
 
     def __init__(self, catalogue: Catalogue, ids: Mapping[str, int]) -> None:
-        resets = catalogue.resets()
-        self._appraiser = Appraiser(
-            [(ids[key], key, stream) for key, _, stream in catalogue.datastreams() if key in ids],
-            {ids[key]: times for key, times in resets.items() if key in ids},
-        )
-        self._bursts = Bursts(
-            {ids[key]: stream.cadence for key, _, stream in catalogue.datastreams() if key in ids}
-        )
-        self._derived = list(_derived(catalogue, ids))
-        rows: dict[int, int] = {}
-        for one in self._derived:
-            for number in one.inputs:
-                rows[number] = max(rows.get(number, 0), one.made.rows)
-        self._inputs = Inputs(rows)
-        self._of_input: dict[int, list[int]] = {number: [] for number in rows}
-        for place, one in enumerate(self._derived):
-            for number in one.inputs:
-                self._of_input[number].append(place)
-        self._alike = list(self._grouped())
-        self._alone = {
-            number: [place for place in places if not self._derived[place].made.at_readings]
-            for number, places in self._of_input.items()
-        }
-
-    def _grouped(self) -> Iterator[_Alike]:
-        groups: dict[tuple[Derivation, int], list[int]] = {}
-        for place, one in enumerate(self._derived):
-            if one.made.at_readings:
-                pool, _ = self._inputs.place_of(one.inputs[0])
-                groups.setdefault((one.made, pool), []).append(place)
-        for (made, pool), places in groups.items():
-            members = [self._derived[place] for place in places]
-            at = np.array([self._inputs.place_of(one.inputs[0])[1] for one in members], np.int64)
-            numbers = np.array([one.number for one in members], np.int32)
-            yield _Alike(made, pool, at, np.array(places, np.int64), numbers)
-
-    # -- memory
+        ours = [(ids[key], key, stream) for key, _, stream in catalogue.datastreams() if key in ids]
+        resets = {ids[key]: times for key, times in catalogue.resets().items() if key in ids}
+        self._appraiser = Appraiser(ours, resets)
+        self._bursts = Bursts({number: stream.cadence for number, _, stream in ours})
+        self._deriver = Deriver(catalogue, ids)
 
     def needs(self) -> list[Need]:
         """What `rebuild` must be given: of these datastreams the newest `rows` within `span` microseconds."""
-        inputs = [
-            Need(tuple(of.tolist()), size, REACH)
-            for of, size in zip(self._inputs.numbers, self._inputs.sizes, strict=True)
-        ]
-        measured = Need(self._bursts.datastreams, 2, REACH)
-        return [*self._appraiser.needs(), *inputs, measured]
+        newest = Need(self._bursts.datastreams, 2, REACH)
+        return [*self._appraiser.needs(), *self._deriver.needs(), newest]
 
     def rebuild(self, stored: Sequence[ObservationBatch]) -> None:
         """Forget all and remember these rows, one batch for each of `needs`, as they are to be read now."""
-        *stored, newest = stored
-        self._bursts.rebuild(newest)
         tests = len(self._appraiser.needs())
         self._appraiser.rebuild(ObservationBatch.joined(stored[:tests]))
-        for pool, rows in enumerate(stored[tests:]):
-            self._inputs.load(pool, News(rows.datastream, rows.time, rows.value, rows.quality))
-
-    # -- a batch
+        self._deriver.rebuild([_news(rows) for rows in stored[tests:-1]])
+        self._bursts.rebuild(stored[-1])
 
     def evaluate(self, fresh: ObservationBatch, load: Load) -> Refined:
         """Judge and derive; `fresh` are rows without duplicates, in order of arrival."""
@@ -175,208 +73,20 @@ class Refiner:
         appraisal = self._appraiser.evaluate(fresh)
         rows = replace(fresh, quality=appraisal.quality, tests=appraisal.tests)
         revisions = appraisal.revisions
-        news = News(rows.datastream, rows.time, rows.value, rows.quality)
         revised = News(revisions.datastream, revisions.time, np.zeros(len(revisions)), revisions.quality)
-        staged = self._inputs.stage(news, revised)
-        results, left = self._at_readings(staged)
-        tasks = self._tasks(left, staged, news, revised, load)
-        computed = compute_all([task for _, task in tasks])
-        for (number, _), one in zip(tasks, computed, strict=True):
-            results.append(DerivedRows.of(np.full(len(one), number, np.int32), one, new=False))
-        return Refined(rows, revisions, burst, _all(results), appraisal, staged)
+        derived, staged = self._deriver.evaluate(_news(rows), revised, load)
+        return Refined(rows, revisions, burst, derived, appraisal, staged)
+
+    def rederive(self, number: int, rows: Series, newest: int, load: Load) -> DerivedRows:
+        """The results on which stored rows of a datastream bear, since their values have changed."""
+        return self._deriver.rederive(number, rows, newest, load)
 
     def adopt(self, refined: Refined) -> None:
         """After COMMIT: what was judged and derived becomes memory."""
         self._appraiser.adopt(refined.appraisal)
         self._bursts.adopt(refined.burst)
-        self._inputs.adopt(refined.staged)
-
-    def rederive(self, number: int, rows: Series, newest: int, load: Load) -> DerivedRows:
-        """The results on which these stored rows of an input bear, since their values have changed.
-
-        `newest`: the newest time of any of its rows.
-        """
-        if number not in self._of_input or not len(rows):
-            return _all(())
-        change = Change(rows.time, newest, newest)
-        found = []
-        for place in self._of_input[number]:
-            one = self._derived[place]
-            since, until = one.made.span(change)
-            inputs = load([(of, since, until) for of in one.inputs])
-            at = one.made.affected(change, inputs)
-            if len(at):
-                computed = one.made.compute(at, inputs)
-                found.append(DerivedRows.of(np.full(len(at), one.number, np.int32), computed, new=False))
-        return _all(found)
-
-    # -- results at the readings of inputs that were touched by one row in order: all alike in one go
-
-    def _at_readings(self, staged: Staged) -> tuple[list[DerivedRows], list[int]]:
-        """Their results, and the derivations that must be looked at one by one."""
-        results: list[DerivedRows] = []
-        left: set[int] = set()
-        for group in self._alike:
-            pool = staged[group.pool]
-            if pool is None:
-                continue
-            row = pool.place[group.place]
-            touched = np.flatnonzero(row >= 0)
-            row = row[touched]
-            floor = self._inputs.floors(pool.windows)[row]
-            whole = pool.simple[row] & (floor <= pool.windows.time[row, -1] - group.made.lookback)
-            left.update(group.derived[touched[~whole]].tolist())
-            if whole.any():
-                numbers = group.number[touched[whole]]
-                results.append(_of_newest(group.made, numbers, pool, row[whole]))
-        for pool_number, pool in enumerate(staged):
-            if pool is not None and any(self._alone.values()):
-                for number in self._inputs.numbers[pool_number][pool.series].tolist():
-                    left.update(self._alone[number])
-        return results, sorted(left)
-
-    # -- all others
-
-    def _tasks(
-        self, places: Sequence[int], staged: Staged, news: News, revised: News, load: Load
-    ) -> list[tuple[int, Task]]:
-        """What is to be computed one by one, with the number of each result's datastream."""
-        if not places:
-            return []
-        wanted = {number for place in places for number in self._derived[place].inputs}
-        changed = {number: _changed(number, news, revised) for number in sorted(wanted)}
-        held = {number: self._held(number, staged) for number in changed}
-        asked = [self._change(self._derived[place], changed, staged, held) for place in places]
-        spans = [self._derived[place].made.span(change) for place, change in zip(places, asked, strict=True)]
-        found = self._rows(places, spans, changed, held, load)
-        tasks = []
-        for place, change, rows in zip(places, asked, found, strict=True):
-            one = self._derived[place]
-            at = one.made.affected(change, rows)
-            if len(at):
-                tasks.append((one.number, Task(one.made, at, rows)))
-        return tasks
-
-    def _held(self, number: int, staged: Staged) -> tuple[Series, int]:
-        """What is remembered of an input after the batch, and since when that is all of it."""
-        pool, place = self._inputs.place_of(number)
-        found = staged[pool]
-        if found is not None and found.place[place] >= 0:
-            rows = found.rows_of(place)
-        else:
-            rows = self._inputs.remembered(number)
-        return rows, EVER if len(rows) < self._inputs.sizes[pool] else int(rows.time[0])
-
-    def _change(
-        self,
-        one: _Derived,
-        changed: Mapping[int, Series],
-        staged: Staged,
-        held: Mapping[int, tuple[Series, int]],
-    ) -> Change:
-        times = np.unique(np.concatenate([changed[number].time for number in one.inputs]))
-        before, newest = NEVER, NEVER
-        for number in one.inputs:
-            pool, place = self._inputs.place_of(number)
-            found, rows = staged[pool], held[number][0]
-            last = int(rows.time[-1]) if len(rows) else NEVER
-            touched = found is not None and found.place[place] >= 0
-            before = max(before, int(found.before[found.place[place]]) if touched and found else last)
-            newest = max(newest, last)
-        return Change(times, before, newest)
-
-    def _rows(
-        self,
-        places: Sequence[int],
-        spans: Sequence[tuple[int, int]],
-        changed: Mapping[int, Series],
-        held: Mapping[int, tuple[Series, int]],
-        load: Load,
-    ) -> list[list[Series]]:
-        """Each derivation's inputs in its span: from memory, or from the table where that began too late."""
-        wanted: list[Span] = []
-        for place, (since, until) in zip(places, spans, strict=True):
-            wanted += [(number, since, until) for number in self._derived[place].inputs]
-        missing = [span for span in wanted if held[span[0]][1] > span[1]]
-        loaded = dict(zip(missing, load(missing), strict=True)) if missing else {}
-        found = []
-        for span in wanted:
-            number, since, until = span
-            if span in loaded:
-                found.append(_merged(loaded[span], changed[number].between(since, until)))
-            else:
-                found.append(held[number][0].between(since, until))
-        ends = np.cumsum([0, *(len(self._derived[place].inputs) for place in places)]).tolist()
-        return [found[first:last] for first, last in pairwise(ends)]
+        self._deriver.adopt(refined.staged)
 
 
-def _derived(catalogue: Catalogue, ids: Mapping[str, int]) -> Iterator[_Derived]:
-    for key, station, derived in catalogue.derived():
-        if key in ids:
-            made = derivation(derived, station)
-            yield _Derived(ids[key], made, tuple(ids[f"{station.id}/{name}"] for name in made.inputs))
-
-
-def _of_newest(made: Derivation, numbers: NDArray[np.int32], pool: StagedPool, row: Index) -> DerivedRows:
-    """The results at the newest row of each of these windows, laid far apart on one line of time."""
-    time = pool.windows.time[row]
-    at = time[:, -1]
-    reached = (time != NEVER) & (time >= at[:, None] - made.lookback)
-    shift = np.arange(len(row)) * (2 * made.lookback + 2) - at
-    line = Series(
-        (time + shift[:, None])[reached], pool.windows.value[row][reached], pool.windows.quality[row][reached]
-    )
-    found = made.compute(at + shift, [line])
-    own = replace(found, at=at, inputs_until=found.inputs_until - shift)
-    return DerivedRows.of(numbers, own, new=True)
-
-
-def _changed(number: int, news: News, revised: News) -> Series:
-    """The rows of an input that are new or have a new flag, by time; the values of the latter are unknown."""
-    rows = _by_time(_of(news, number))
-    again = _of(revised, number)
-    order = np.argsort(again.time, kind="stable")
-    last = Series(again.time[order], again.value[order], again.quality[order])
-    last = last.take(np.r_[last.time[1:] != last.time[:-1], True]) if len(last) else last
-    if not len(last):
-        return rows
-    values = rows.at(last.time)
-    return _merged(rows, Series(last.time, values.value, last.quality))
-
-
-def _of(news: News, number: int) -> Series:
-    mine = news.datastream == number
-    return Series(news.time[mine], news.value[mine], news.quality[mine])
-
-
-def _by_time(series: Series) -> Series:
-    if (series.time[1:] > series.time[:-1]).all():
-        return series
-    order = np.argsort(series.time, kind="stable")
-    return Series(series.time[order], series.value[order], series.quality[order])
-
-
-def _merged(rows: Series, news: Series) -> Series:
-    """Both in order of time; of two rows at one time the new flag, and the new value where it is known."""
-    if not len(news):
-        return rows
-    known = rows.at(news.time)
-    value = np.where(np.isnan(news.value), known.value, news.value)
-    kept = rows.take(~np.isin(rows.time, news.time))
-    return _by_time(
-        Series(
-            np.concatenate((kept.time, news.time)),
-            np.concatenate((kept.value, value)),
-            np.concatenate((kept.quality, news.quality)),
-        )
-    )
-
-
-def _all(results: Sequence[DerivedRows]) -> DerivedRows:
-    if not results:
-        none = np.empty(0, np.int64)
-        flags = none.astype(np.int8)
-        return DerivedRows(none.astype(np.int32), none, np.empty(0), flags, np.empty(0), none, flags > 0)
-    return DerivedRows(
-        *(np.concatenate([getattr(one, name) for one in results]) for name in DerivedRows.__slots__)
-    )
+def _news(rows: ObservationBatch) -> News:
+    return News(rows.datastream, rows.time, rows.value, rows.quality)

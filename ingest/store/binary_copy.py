@@ -22,7 +22,7 @@ from psycopg.pq import Format
 from ingest.model import ObservationBatch
 
 if TYPE_CHECKING:
-    from ingest.refine import DerivedRows
+    from ingest.derive.deriver import DerivedRows
 
 POSTGRES_EPOCH = 946_684_800_000_000  # 2000-01-01T00:00:00Z in microseconds since 1970
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from ingest.bursts import Burst
 from ingest.clock import to_datetime, to_micros
 from ingest.derive import Series
+from ingest.derive.deriver import DerivedRows, Span
 from ingest.model import ObservationBatch, Quality
 from ingest.quality import Test
 from ingest.quality.appraiser import Need, Revisions
-from ingest.refine import DerivedRows, Span
 from ingest.store import read
 from ingest.store.binary_copy import Float8s, Int4s, Int8s, Times, encode_derived
 from ingest.store.connection import Connection, Cursor

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from ingest.catalog import Catalogue
+from ingest.derive.deriver import Load
 from ingest.derive.window_sum import WindowSum
 from ingest.model import Intake, Nature, ObservationBatch, Quality, TimeSource
-from ingest.refine import Load, Refined, Refiner
+from ingest.refine import Refined, Refiner
 from ingest.store import connect
 from ingest.store.datastreams import register
 from ingest.store.errors import Transient

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from ingest.catalog import Catalogue
 from ingest.derive import Change, Series, derivation
+from ingest.derive.deriver import Span
 from ingest.derive.kind import NEVER
 from ingest.model import ObservationBatch, Quality
-from ingest.refine import Refined, Refiner, Span
+from ingest.refine import Refined, Refiner
 
 MINUTE = 60_000_000
 START = 1_761_469_200_000_000  # 26-10-2025 09:00Z
