@@ -180,9 +180,7 @@ class Normaliser:
                 rows.rejects.append(_reject(number, way, *fault, reading=True))
         return fate
 
-    def _remember(
-        self, message: RawMessage, way: Way, said: Decoded | Undecodable, rows: _Rows
-    ) -> None:
+    def _remember(self, message: RawMessage, way: Way, said: Decoded | Undecodable, rows: _Rows) -> None:
         """Keep what the codec asks for, within bounds that no gateway of the catalogue needs.
 
         A message that is read again from quarantine tells nothing of the gateway's present.
