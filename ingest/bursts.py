@@ -46,9 +46,12 @@ class Bursts:
             self._close[number] = min(CLOSE, int(cadence * MICROS_PER_SECOND) // SHARE_OF_CADENCE)
         self._last = np.full((size, 2), NEVER)
 
-    def rebuild(self, stored: ObservationBatch) -> None:
-        """Forget all and remember the newest of these rows."""
+    def forget(self) -> None:
+        """Remember nothing."""
         self._last[:] = NEVER
+
+    def recall(self, stored: ObservationBatch) -> None:
+        """Remember the newest of these rows, of datastreams that nothing is remembered of."""
         server = np.flatnonzero(stored.time_source == TimeSource.SERVER)
         order = server[np.argsort(stored.time[server], kind="stable")]
         for number, time in zip(stored.datastream[order].tolist(), stored.time[order].tolist(), strict=True):

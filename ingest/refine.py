@@ -8,7 +8,7 @@ results come from the flags that stand now. No I/O.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +22,8 @@ from ingest.model import ObservationBatch, Quality
 from ingest.quality import worst
 from ingest.quality.appraiser import Appraisal, Appraiser, Need, Revisions
 
+# Of the datastreams that a need names the newest rows, a part of the datastreams at a time.
+Read = Callable[[Need], Iterable[ObservationBatch]]
 SUSPECT = np.int8(Quality.SUSPECT)
 
 
@@ -51,17 +53,16 @@ class Refiner:
         self._bursts = Bursts({number: stream.cadence for number, _, stream in ours})
         self._deriver = Deriver(catalogue, ids)
 
-    def needs(self) -> list[Need]:
-        """What `rebuild` must be given: of these datastreams the newest `rows` within `span` microseconds."""
-        newest = Need(self._bursts.datastreams, 2, REACH)
-        return [*self._appraiser.needs(), *self._deriver.needs(), newest]
-
-    def rebuild(self, stored: Sequence[ObservationBatch]) -> None:
-        """Forget all and remember these rows, one batch for each of `needs`, as they are to be read now."""
-        tests = len(self._appraiser.needs())
-        self._appraiser.rebuild(ObservationBatch.joined(stored[:tests]))
-        self._deriver.rebuild([_news(rows) for rows in stored[tests:-1]])
-        self._bursts.rebuild(stored[-1])
+    def rebuild(self, read: Read) -> None:
+        """Forget all and remember what `read` gives of each need: rows as they are to be read now."""
+        self._appraiser.forget()
+        for need in self._appraiser.needs():
+            for rows in read(need):
+                self._appraiser.recall(rows)
+        self._deriver.rebuild(lambda need: map(_news, read(need)))
+        self._bursts.forget()
+        for rows in read(Need(self._bursts.datastreams, 2, REACH)):
+            self._bursts.recall(rows)
 
     def evaluate(self, fresh: ObservationBatch, load: Load) -> Refined:
         """Judge and derive; `fresh` are rows without duplicates, in order of arrival."""

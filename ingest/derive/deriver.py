@@ -8,7 +8,7 @@ that are older than its memory come through `load`. Called by the refiner.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -120,16 +120,18 @@ class Deriver:
             yield _Alike(made, pool, at, np.array(places, np.int64), numbers)
 
     def needs(self) -> list[Need]:
-        """What `rebuild` must be given: of these datastreams the newest `rows`."""
+        """What `rebuild` will read: of these datastreams the newest `rows`."""
         return [
             Need(tuple(of.tolist()), size, REACH)
             for of, size in zip(self._inputs.numbers, self._inputs.sizes, strict=True)
         ]
 
-    def rebuild(self, stored: Sequence[News]) -> None:
-        """Forget all and remember these rows, those of each of `needs`."""
-        for pool, rows in enumerate(stored):
-            self._inputs.load(pool, rows)
+    def rebuild(self, read: Callable[[Need], Iterable[News]]) -> None:
+        """Forget all and remember what `read` gives of each of `needs`, a part of it at a time."""
+        self._inputs.forget()
+        for pool, need in enumerate(self.needs()):
+            for rows in read(need):
+                self._inputs.recall(pool, rows)
 
     def evaluate(self, news: News, revised: News, load: Load) -> tuple[DerivedRows, Staged]:
         """The results of new rows and of rows with a new flag, and what is to be adopted."""

@@ -77,11 +77,14 @@ class Inputs:
         """Pool and place of an input."""
         return int(self._pool[datastream]), int(self._place[datastream])
 
-    def load(self, pool: int, rows: News) -> None:
-        """Remember these stored rows of a pool's datastreams and nothing else of them."""
-        memory = SeriesMemory(len(self.numbers[pool]), self.sizes[pool], REACH)
-        memory.load(self._rows(rows, np.flatnonzero(self._pools(rows.datastream) == pool)))
-        self._memories[pool] = memory
+    def forget(self) -> None:
+        """Remember nothing."""
+        self._memories = self._blank()
+
+    def recall(self, pool: int, rows: News) -> None:
+        """Remember these stored rows, of datastreams of a pool that nothing is remembered of."""
+        of_pool = np.flatnonzero(self._pools(rows.datastream) == pool)
+        self._memories[pool].load(self._rows(rows, of_pool))
 
     def stage(self, news: News, revised: News) -> list[StagedPool | None]:
         """Each pool after these rows; None where it is untouched."""

@@ -156,13 +156,21 @@ class Appraiser:
         ]
 
     def rebuild(self, stored: StoredColumns) -> None:
-        """Forget everything and remember these rows, in any order; other datastreams' are left out."""
+        """Forget everything and remember these rows: see `recall`."""
+        self.forget()
+        self.recall(stored)
+
+    def forget(self) -> None:
+        """Remember nothing."""
+        self._rings = Rings(self._limits.rows)
+
+    def recall(self, stored: StoredColumns) -> None:
+        """Remember these rows, in any order, of datastreams that nothing is remembered of."""
         series = self._series[self._place(stored.datastream)]
         known = np.flatnonzero(series >= 0)
         tests = stored.tests[known]
         told = (tests == 0) & (stored.quality[known] != Quality.NOT_EVALUATED)  # before there were tests
         tests = np.where(told, set_flag(tests, Test.SENSOR, stored.quality[known]), tests)
-        self._rings = Rings(self._limits.rows)
         self._rings.load(series[known], stored.time[known], stored.value[known], tests)
 
     def remembered(self, datastream: int) -> tuple[Index, NDArray[np.float64], Index]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -19,6 +19,7 @@ from ingest.store import read
 from ingest.store.binary_copy import Float8s, Int4s, Int8s, Times, encode_derived
 from ingest.store.connection import Connection, Cursor
 
+PART = 1_000  # datastreams read at a time: some MB
 _FIRST = -2_208_988_800_000_000  # 1900-01-01Z, before which nothing is stored
 _LAST = 7_258_118_400_000_000  # 2200-01-01Z
 _INPUTS = """
@@ -69,9 +70,11 @@ WHERE (d.value, d.quality, d.coverage) IS DISTINCT FROM
 """
 
 
-def load_memory(connection: Connection, needs: Sequence[Need]) -> list[ObservationBatch]:
-    """The rows that each need names, with the flags and levels that they have now."""
-    return [read.recent(connection, need.datastreams, need.span, need.rows, revised=True) for need in needs]
+def read_memory(connection: Connection, need: Need) -> Iterator[ObservationBatch]:
+    """The rows that a need names, with the flags and levels that they have now, part by part."""
+    for first in range(0, len(need.datastreams), PART):
+        part = need.datastreams[first : first + PART]
+        yield read.recent(connection, part, need.span, need.rows, revised=True)
 
 
 def load_inputs(cursor: Cursor, spans: Sequence[Span]) -> list[Series]:

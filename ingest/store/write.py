@@ -293,7 +293,7 @@ class Writer:
 
     def _rebuild_refiner(self, connection: Connection) -> None:
         if self._refiner is not None:
-            self._refiner.rebuild(refined.load_memory(connection, self._refiner.needs()))
+            self._refiner.rebuild(lambda need: refined.read_memory(connection, need))
         self._refiner_current = True
 
     def _committed(self, intake: Intake, verdict: NDArray[np.int8]) -> Committed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from ingest.derive import Change, Series, derivation
 from ingest.derive.deriver import Span
 from ingest.derive.kind import NEVER
 from ingest.model import ObservationBatch, Quality
+from ingest.quality.appraiser import Need
 from ingest.refine import Refined, Refiner
 
 MINUTE = 60_000_000
@@ -150,7 +151,11 @@ class Store:
     def restart(self) -> None:
         self.met["restarts"] += 1
         self.refiner = Refiner(CITY, IDS)
-        self.refiner.rebuild([self._newest(need.datastreams, need.rows) for need in self.refiner.needs()])
+        self.refiner.rebuild(self._parts)
+
+    def _parts(self, need: Need) -> Iterator[ObservationBatch]:
+        for number in need.datastreams:
+            yield self._newest([number], need.rows)
 
     def _newest(self, numbers: Sequence[int], most: int) -> ObservationBatch:
         chosen = [

@@ -70,7 +70,7 @@ def test_burst_goes_on_after_a_restart() -> None:
     stored = rows(600, 602)
     play(first, stored)
     again = Bursts({1: 600.0})
-    again.rebuild(stored)
+    again.recall(stored)
     assert play(first, rows(604)) == play(again, rows(604)) == ([604], {600, 602})
 
 
