@@ -153,9 +153,12 @@ class Rig:
     def drain_huewatch(self, messages: int, *, meaning: bool = False) -> Drained:
         """Start `huewatch run` on its backlog, stop it when all is stored."""
         before = self._count(STORED)
-        self._environment["HUEWATCH_CONFIG_DIR"] = str(self._folder / ("meaning" if meaning else "config"))
+        self._use(meaning)
         with self._running(self._huewatch("run")) as process:
             return self._watch(process, messages, lambda: self._count(STORED) - before)
+
+    def _use(self, meaning: bool) -> None:
+        self._environment["HUEWATCH_CONFIG_DIR"] = str(self._folder / ("meaning" if meaning else "config"))
 
     def drain_usual(self, messages: int) -> Drained:
         """Start the usual way on its backlog."""
@@ -164,7 +167,8 @@ class Rig:
             return self._watch(process, messages, lambda: self._count("SELECT count(*) FROM usual"))
 
     async def live(self, rate: int, seconds: int) -> tuple[tuple[float, float], float]:
-        """p50 and p99 from publish to commit in milliseconds, and resident memory in MB."""
+        """p50 and p99 from publish to commit in milliseconds, and resident MB, with everything on."""
+        self._use(True)
         with self._running(self._huewatch("run")) as process:
             self._until(process, self._ready)
             began = self._count("SELECT (extract(epoch from clock_timestamp()) * 1000000)::bigint")
