@@ -89,6 +89,7 @@ def tell(table: RuleTable, pair: int, window: Windows, signal: Signal, decision:
         rate_per_hour=decision.rate_per_hour,
         verified=not rises or _verified(table, pair, signal, decision.level),
         evidence=_evidence(window, usable, plan.evidence if rises else CLEARING_EVIDENCE),
+        direction="above" if sign > 0 else "below",
         reason=decision.reason,
     )
 

@@ -29,6 +29,28 @@ PREFIX = {
 }
 RISES = (EventKind.RAISED, EventKind.ESCALATED)
 
+UNIT_WORDS: dict[str, Words] = {"1": NOTHING, "d": ("ngày", "days")}  # that are not said as they are written
+# What is said before a value of a device's health. Its limits are told as numbers, not by their names.
+HEALTH: dict[str, Words] = {
+    "battery": ("pin", "battery"),
+    "battery_voltage": ("pin", "battery"),
+    "battery_days_left": ("pin còn khoảng", "battery lasts about"),
+    "frame_loss": ("mất gói tin", "frames lost"),
+    "rssi": ("RSSI", "RSSI"),
+    "snr": ("SNR", "SNR"),
+}
+# Properties that are so or not so: what is said while an alert stands, and at its end.
+STATES: dict[str, tuple[Words, Words]] = {
+    "tilt": (
+        ("CẢM BIẾN BỊ NGHIÊNG, đừng tin số đo", "SENSOR TILTED, do not trust its values"),
+        ("cảm biến đã ngay lại", "sensor upright again"),
+    ),
+    "gateways_6h": (
+        ("CHỈ CÒN MỘT trạm thu LoRaWAN nghe được, trong 6 giờ", "ONLY ONE LoRaWAN gateway hears it, for 6 h"),
+        ("lại có nhiều trạm thu LoRaWAN nghe được", "heard by several LoRaWAN gateways again"),
+    ),
+}
+
 
 def headline(event: Event, station: Station | None = None) -> Text:
     """The event in one line; without a station (an alert about ourselves, one left behind) by its target."""
@@ -68,6 +90,9 @@ class _Place:
         datastreams = station.datastreams if station else ()
         name = event.target.rpartition("/")[2]
         self.datastream: Datastream | None = next((d for d in datastreams if d.name == name), None)
+        measured = {each.name: each.property for each in datastreams}
+        derived = {each.name: each.property for each in station.derived} if station else {}
+        self.property = (measured | derived).get(name, "")
         self.unit = self.datastream.unit if self.datastream else event.unit.removesuffix("/h")
         self.words: Words = (event.target, event.target)
         if station is not None:
@@ -92,16 +117,48 @@ def _named(name: str, river: str) -> str:
 
 
 def _threshold(event: Event, place: _Place) -> list[Words]:
+    if place.property in STATES:
+        return [STATES[place.property][event.level == 0]]
+    if place.property in HEALTH:
+        return _health(event, place)
     if event.kind in RISES:
-        return [_observed(event, place), _above(event), _trend(event, place)]
+        return [_observed(event, place), _beyond(event), _trend(event, place)]
     left = (
         place.level(event.previous_level)
         if event.kind is EventKind.LOWERED
         else place.lowest(event.threshold)
     )
     down = f"XUỐNG DƯỚI {left[0]}", f"DOWN BELOW {left[1]}"
-    still = _above(event) if event.kind is EventKind.LOWERED else NOTHING
-    return [_observed(event, place), down, still, _trend(event, place)]
+    back = f"LÊN LẠI TRÊN {left[0]}", f"BACK ABOVE {left[1]}"
+    still = _beyond(event) if event.kind is EventKind.LOWERED else NOTHING
+    gone = down if event.direction == "above" else back
+    return [_observed(event, place), gone, still, _trend(event, place)]
+
+
+def _health(event: Event, place: _Place) -> list[Words]:
+    """ "pin 18 % lúc 07:00 27/10, DƯỚI 20 %"; an end says only the value."""
+    said, limit = _observed(event, place), _quantity(event.threshold, place.unit)
+    said = said if said == NOTHING else _after(HEALTH[place.property], said)
+    if event.level == 0:
+        return [("bình thường trở lại", "back to normal"), said]
+    if event.observed is not None and event.observed == event.threshold:
+        return [said, (f"Ở MỨC {limit[0]}", f"AT {limit[1]}")]
+    side = ("TRÊN", "ABOVE") if event.direction == "above" else ("DƯỚI", "BELOW")
+    return [said, _after(side, limit)]
+
+
+def _after(first: Words, second: Words) -> Words:
+    return f"{first[0]} {second[0]}", f"{first[1]} {second[1]}"
+
+
+def _quantity(value: float | None, unit: str) -> Words:
+    """A number of health with its unit, to a tenth where that says anything."""
+    if value is None:
+        return NOTHING
+    digits = next((few for few in (0, 1) if round(value, few) == round(value, 2)), 2)
+    vi, en = number(value, digits if unit == "V" else min(digits, 1))
+    word = UNIT_WORDS.get(unit, (unit, unit))
+    return f"{vi} {word[0]}".strip(), f"{en} {word[1]}".strip()
 
 
 def _rate(event: Event, place: _Place) -> list[Words]:
@@ -145,23 +202,29 @@ def _observed(event: Event, place: _Place) -> Words:
     """ "3,58 m lúc 07:00 27/10"."""
     if event.observed is None or event.observed_at is None:
         return NOTHING
-    value, at = number(event.observed, 2), local_time(event.observed_at)
-    return f"{value[0]} {place.unit} lúc {at}", f"{value[1]} {place.unit} at {at}"
+    at = local_time(event.observed_at)
+    if place.property in HEALTH:
+        value = _quantity(event.observed, place.unit)
+    else:
+        vi, en = number(event.observed, 2)
+        value = f"{vi} {place.unit}", f"{en} {place.unit}"
+    return f"{value[0]} lúc {at}", f"{value[1]} at {at}"
 
 
-def _above(event: Event) -> Words:
-    """ "TRÊN BĐ III 0,08 m", or since when where it is old news."""
-    name = event.level_name
+def _beyond(event: Event) -> Words:
+    """ "TRÊN BĐ III 0,08 m", or since when where it is old news; "DƯỚI" where low values raise."""
+    above = event.direction == "above"
+    (vi, en), name = ("TRÊN", "ABOVE") if above else ("DƯỚI", "BELOW"), event.level_name
     if _is_old(event):
         since = local_time(event.event_time, event.observed_at)
-        return f"TRÊN {name} từ {since}", f"ABOVE {name} since {since}"
+        return f"{vi} {name} từ {since}", f"{en} {name} since {since}"
     if event.threshold is None or event.observed is None:
-        return f"TRÊN {name}", f"ABOVE {name}"
-    margin = round(event.observed, 2) - event.threshold
+        return f"{vi} {name}", f"{en} {name}"
+    margin = (round(event.observed, 2) - event.threshold) * (1 if above else -1)
     if margin < 0:  # held by hysteresis
         return f"còn giữ {name}", f"still held at {name}"
     by = number(margin, 2)
-    return f"TRÊN {name} {by[0]} {event.unit}", f"ABOVE {name} by {by[1]} {event.unit}"
+    return f"{vi} {name} {by[0]} {event.unit}", f"{en} {name} by {by[1]} {event.unit}"
 
 
 def _trend(event: Event, place: _Place) -> Words:

@@ -70,6 +70,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_hour: float | None  # robust slope of the target at that time, own unit per hour, if known
     verified: bool  # False when suspect observations took part ("chưa kiểm chứng")
     evidence: tuple[Evidence, ...]
+    direction: str = "above"  # or "below": the side of the threshold on which the alert stands
     reason: str = ""  # why, where the data alone do not say it: "rule changed", "rule removed", an error
 
 

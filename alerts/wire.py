@@ -88,6 +88,7 @@ def event_json(numbered: NumberedEvent, catalogue: Catalogue) -> Json:
         "value": event.value,
         "unit": event.unit,
         "threshold": event.threshold,
+        "direction": event.direction,
         "margin": _margin(event),
         "observed": event.observed,
         "observed_at": stamp(event.observed_at),

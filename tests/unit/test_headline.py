@@ -172,6 +172,102 @@ def test_spans_are_said_in_hours_and_minutes() -> None:
     ]
 
 
+def health(name: str, unit: str, **changes: Any) -> tuple[str, str]:
+    """What is said of a device's health at the gauge."""
+    gauge = kim_long()
+    stream = gauge.datastreams[0].model_copy(
+        update={"name": name, "property": name, "unit": unit, "levels": ()}
+    )
+    of_health = {
+        "target": f"R1/{name}",
+        "unit": unit,
+        "level": 1,
+        "level_name": "Yếu",
+        "direction": "below",
+        "value": changes["observed"],
+    }
+    event = replace(EVENT, **(of_health | changes))
+    line = headline(event, gauge.model_copy(update={"datastreams": (stream,)}))
+    return line.vi.partition(": ")[2], line.en.partition(": ")[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "observed", "threshold", "vi", "en"),
+    [
+        (
+            "battery",
+            "%",
+            18.0,
+            20.0,
+            "pin 18 % lúc 07:00 27/10, DƯỚI 20 %",
+            "battery 18 % at 07:00 27/10, BELOW 20 %",
+        ),
+        (
+            "battery",
+            "%",
+            20.0,
+            20.0,
+            "pin 20 % lúc 07:00 27/10, Ở MỨC 20 %",
+            "battery 20 % at 07:00 27/10, AT 20 %",
+        ),
+        (
+            "battery_voltage",
+            "V",
+            2.96,
+            3.0,
+            "pin 2,96 V lúc 07:00 27/10, DƯỚI 3 V",
+            "battery 2.96 V at 07:00 27/10, BELOW 3 V",
+        ),
+        (
+            "battery_days_left",
+            "d",
+            12.34,
+            14.0,
+            "pin còn khoảng 12,3 ngày lúc 07:00 27/10, DƯỚI 14 ngày",
+            "battery lasts about 12.3 days at 07:00 27/10, BELOW 14 days",
+        ),
+        (
+            "gateways_6h",
+            "1",
+            1.0,
+            1.0,
+            "CHỈ CÒN MỘT trạm thu LoRaWAN nghe được, trong 6 giờ",
+            "ONLY ONE LoRaWAN gateway hears it, for 6 h",
+        ),
+    ],
+)
+def test_health_is_told_as_a_number_and_its_limit(
+    name: str, unit: str, observed: float, threshold: float, vi: str, en: str
+) -> None:
+    assert health(name, unit, observed=observed, threshold=threshold) == (vi, en)
+
+
+def test_lost_frames_stand_above_their_limit() -> None:
+    vi, en = health("frame_loss", "%", observed=33.333, threshold=20.0, direction="above")
+    assert vi == "mất gói tin 33,3 % lúc 07:00 27/10, TRÊN 20 %"
+    assert en == "frames lost 33.3 % at 07:00 27/10, ABOVE 20 %"
+
+
+def test_the_end_of_bad_health_says_so() -> None:
+    ended = {"kind": EventKind.CLEARED, "level": 0, "previous_level": 1}
+    assert health("battery", "%", observed=100.0, threshold=20.0, **ended)[0] == (
+        "bình thường trở lại, pin 100 % lúc 07:00 27/10"
+    )
+    upright = health("tilt", "1", observed=0.0, threshold=1.0, **ended)
+    assert upright == ("cảm biến đã ngay lại", "sensor upright again")
+
+
+def test_a_level_from_below_says_so() -> None:
+    low = {"direction": "below", "level": 1, "level_name": "Cạn", "threshold": 0.40}
+    vi, en = said(**low, observed=0.30, rate_per_hour=-0.04)
+    assert vi.endswith("0,30 m lúc 07:00 27/10, DƯỚI Cạn 0,10 m, đang xuống 4 cm/giờ")
+    assert "BELOW Cạn by 0.10 m, falling" in en
+    vi, en = said(**low | {"kind": EventKind.CLEARED, "level": 0}, observed=0.60, rate_per_hour=None)
+    assert vi.endswith("LÊN LẠI TRÊN mức cảnh báo")
+    assert en.endswith("BACK ABOVE the alert level")
+    assert "còn giữ Cạn" in said(**low, observed=0.45)[0]
+
+
 def test_no_shipped_headline_is_longer_than_cap_readers_show() -> None:
     vi, en = said(nature="Exercise", detected_at=AT + 2 * 24 * 60 * MINUTE, verified=False)
     assert max(len(vi), len(en)) < 150

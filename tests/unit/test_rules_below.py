@@ -100,7 +100,7 @@ def seen(event: Event, sign: int) -> dict[str, Any]:
         for value in (getattr(event, name),)
     }
     evidence = [(one.time, sign * one.value, one.quality) for one in event.evidence]
-    return asdict(event) | numbers | {"evidence": evidence, "rule_version": ""}
+    return asdict(event) | numbers | {"evidence": evidence, "rule_version": "", "direction": ""}
 
 
 def played(text: str, items: list[Item], seed: int) -> tuple[Player, list[Event]]:
@@ -130,6 +130,7 @@ def test_what_is_told_is_what_was_measured() -> None:
 
 def test_the_evidence_and_the_observation_are_not_negated() -> None:
     (event,) = [event for step in trace(battery_rule(), "20 18") for event in step.events]
+    assert event.direction == "below"
     assert (event.observed, [one.value for one in event.evidence]) == (18.0, [20.0, 18.0])
 
 
