@@ -164,7 +164,7 @@ class Evaluation:
             pair = table.pair_of[rows.series]
             active = columns.state.phase[pair] != Phase.INACTIVE
             if table.kind is not None:
-                active |= rows.value >= table.quiet_below[pair]
+                active |= table.stirs(rows.value, pair)
             loud |= active & (pair >= 0)
         loud |= np.isin(rows.series, self._rejudged)
         if not loud.any():
@@ -205,7 +205,7 @@ class Evaluation:
                 if heard.any():
                     self._hear(rule, pair[heard], at[heard], index[heard], rows.received[heard])
                 continue
-            active |= rows.value >= table.quiet_below[pair]
+            active |= table.stirs(rows.value, pair)
             judged = known & active & (pair >= 0) & table.accepted[rows.quality]
             if judged.any():
                 self._judge(rule, pair[judged], at[judged], index[judged])

@@ -95,7 +95,7 @@ class Plan:
     """A rule's settings worked out for one target. Times in microseconds.
 
     `samples`: how many usable rows in a row raise a level; `verified_samples`: how many make it verified.
-    `quiet_below`: an observation below it cannot change a target without an alert.
+    `quiet_below`: an observation, times the rule's `sign`, below it cannot change a target without an alert.
     `memory` and `rows`: how far back, and how many rows, the signal looks. `evidence`: how many rows, at
     most, a raise is told with.
     """

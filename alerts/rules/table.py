@@ -34,7 +34,8 @@ class RuleTable:
         self.pair_of = np.full(len(series_of), -1)
         self.pair_of[self.series] = np.arange(len(self.series))
         self.limits = _limits(self.plans)
-        self.quiet_below = np.array([plan.quiet_below for plan in self.plans], np.float64)
+        self._sign = rule.settings.sign
+        self._quiet_below = np.array([plan.quiet_below for plan in self.plans], np.float64)
         self.lowest = self.limits.raise_at.min(axis=1, initial=np.inf)
         self.memory = max((plan.memory for plan in self.plans), default=0)
         accepted = self.kind.accepted(rule.settings) if self.kind else ANY_FLAG
@@ -47,6 +48,10 @@ class RuleTable:
     def version(self) -> str:
         """The version of the rule as a whole: of its first target, since all share its settings."""
         return self.rule.versions[0]
+
+    def stirs(self, value: NDArray[np.float64], pair: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether a value can change its pair while that has no alert; NaN cannot."""
+        return np.asarray(self._sign * value >= self._quiet_below[pair], np.bool_)
 
     def usable(self, windows: Windows) -> NDArray[np.bool_]:
         """The rows that may take part: accepted flag, a finite value, within the rule's memory."""

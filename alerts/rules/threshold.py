@@ -126,7 +126,7 @@ class Threshold:
             hold=micros(settings.clear.hold),
             samples=samples,
             verified_samples=confirm.samples,
-            quiet_below=min(band.raise_at for band in bands) if settings.sign > 0 else -np.inf,
+            quiet_below=min(band.raise_at for band in bands),
             # Samples further apart than this do not confirm one another.
             memory=max(MEMORY_BOUND, micros(span)),
             rows=rows_needed(span, cadence),
