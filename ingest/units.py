@@ -126,6 +126,7 @@ _UNITS = {
     "ms": Unit("time", F(1, 1000)),
     "min": Unit("time", F(60)),
     "h": Unit("time", F(3600)),
+    "d": Unit("time", F(86_400)),
     "deg": Unit("angle"),
     "W": Unit("power"),
     "kW": Unit("power", F(1000)),

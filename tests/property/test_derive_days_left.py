@@ -182,6 +182,10 @@ def found(unit: str = "d", cadence: str = "1h", **settings: Any) -> list[str]:
     return [message for _, message, _ in problems(place.derived[0], place)]
 
 
+def test_what_is_right_has_no_fault() -> None:
+    assert found() == found(of="voltage", empty=2.5) == []
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
