@@ -24,6 +24,8 @@ from ingest.clock import to_datetime
 from simulators.scenario import SeriesSpec
 
 STATUS = "Exercise"
+GATEWAYS = ("0016c001f153a14c", "0016c001f153a14d")  # that hear each frame, the nearer one first
+UPLINK = ("battery", "rssi", "snr", "gateways", "f_cnt")  # what an uplink tells beside the distance
 LDDS75_INVALID = 14  # mm: below 20 the vendor's decoders say "Invalid Reading"
 BATTERY_PERCENT = 92
 BATTERY_MILLIVOLT = 3173
@@ -31,18 +33,22 @@ BATTERY_MILLIVOLT = 3173
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One reading to be sent: `value` in the datastream's unit, or `invalid`."""
+    """One reading to be sent: `value` in the datastream's unit, or `invalid`.
+
+    `frame`: how many its device sent before it, where that is known.
+    """
 
     spec: SeriesSpec
     datastream: Datastream
     time: int
     value: float
     invalid: bool = False
+    frame: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One PUBLISH with the number of readings in it, and how many of those a receiver must refuse."""
+    """One PUBLISH: how many readings in it the catalogue lists, and how many of those must be refused."""
 
     topic: str
     payload: bytes
@@ -51,10 +57,16 @@ class Message:
 
 
 class Topics:
-    """Topic names, filled in from the catalogue's routes."""
+    """Topic names, filled in from the catalogue's routes, and which channels it lists."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._routes = {route.filter.split("/")[0]: route for route in catalogue.routes}
+        sources = (stream.source for _, _, stream in catalogue.datastreams())
+        self._listed = {(source.gateway, source.device, source.channel) for source in sources}
+
+    def listed(self, source: Source, channels: Sequence[str]) -> int:
+        """How many of a device's channels the catalogue has a datastream for."""
+        return sum((source.gateway, source.device, channel) in self._listed for channel in channels)
 
     def of(self, source: Source, first: str, last: str) -> str:
         """The filter that begins with `first`, with gateway, device and `last` in its wildcards.
@@ -80,7 +92,10 @@ def encode(samples: Sequence[Sample], topics: Topics, counter: int, status: str 
     """
     if samples[0].spec.device == "json":
         return [_json_message(samples, topics, status)]
-    return [_uplink(sample, topics, counter + index, status) for index, sample in enumerate(samples)]
+    return [
+        _uplink(sample, topics, counter + index if sample.frame is None else sample.frame, status)
+        for index, sample in enumerate(samples)
+    ]
 
 
 def _json_message(samples: Sequence[Sample], topics: Topics, status: str) -> Message:
@@ -135,12 +150,16 @@ def _uplink(sample: Sample, topics: Topics, counter: int, status: str) -> Messag
         "fPort": frame.port,
         "confirmed": False,
         "data": base64.b64encode(frame.data).decode(),
-        "rxInfo": [{"gatewayId": "0016c001f153a14c", "uplinkId": 4217106255, "rssi": -88, "snr": 6.5}],
+        "rxInfo": [
+            {"gatewayId": gateway, "uplinkId": 4217106255 + far, "rssi": -88 - 9 * far, "snr": 6.5 - 4 * far}
+            for far, gateway in enumerate(GATEWAYS)
+        ],
         "txInfo": {"frequency": 921400000},
     }
     if sample.spec.server_decodes:
         body["object"] = frame.decoded
-    return Message(topics.of(source, "application", "up"), _compact(body), 1, int(sample.invalid))
+    readings = 1 + topics.listed(source, UPLINK)
+    return Message(topics.of(source, "application", "up"), _compact(body), readings, int(sample.invalid))
 
 
 def distance_mm(sample: Sample) -> int:

@@ -122,6 +122,7 @@ def _sample(track: Track, index: int, written: Callable[[int], int]) -> Sample:
         written(int(track.time[index])),
         float(track.value[index]),
         bool(track.invalid[index]),
+        index,
     )
 
 

@@ -66,13 +66,17 @@ class Step:
 
 
 def choose(catalogue: Catalogue, station_id: str, name: str | None) -> tuple[Station, Datastream]:
-    """The station's datastream of that name, or its only one; `Refused` names the choices."""
+    """The station's datastream of that name, or the only one that a gateway of ours can send; `Refused` names
+    the choices."""
     try:
         station = catalogue.station(station_id)
     except KeyError:
         raise Refused(f"the catalogue has no station {station_id}: see `huewatch check`") from None
     names = [datastream.name for datastream in station.datastreams]
     if name is None and len(names) > 1:
+        ours = [datastream for datastream in station.datastreams if _can_send(datastream)]
+        if len(ours) == 1:
+            return station, ours[0]
         raise Refused(f"{station_id} has several datastreams; give --datastream {' or '.join(names)}")
     for datastream in station.datastreams:
         if name in (None, datastream.name):
@@ -138,6 +142,15 @@ def device_of(datastream: Datastream) -> Device:
             "(EM500-UDL and LDDS75 send 'distance')"
         )
     return "ldds75" if "Invalid Reading" in source.sentinels else "em500-udl"
+
+
+def _can_send(datastream: Datastream) -> bool:
+    """Whether a simulated device has its channel; of a LoRaWAN device only the distance."""
+    try:
+        device_of(datastream)
+    except Refused:
+        return False
+    return True
 
 
 def _speaking_its_unit(datastream: Datastream) -> Datastream:

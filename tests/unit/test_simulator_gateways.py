@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from importlib.resources import files
 
 import pytest
@@ -61,7 +62,32 @@ def test_ldds75_that_cannot_measure_says_so_and_counts_as_refused():
     (message,) = encode([sample("HUE-FL-VYDA/water_level", 1.32, invalid=True, **spec)], TOPICS, 1)
     assert body(message)["object"]["Distance"] == "Invalid Reading"  # type: ignore[index]
     assert int(data(message)[4:8], 16) < 20
-    assert (message.readings, message.refused) == (1, 1)
+    assert message.refused == 1
+
+
+@pytest.mark.parametrize(
+    "listed", [(), ("battery",), ("battery", "rssi", "snr", "gateways", "f_cnt", "tilt")]
+)
+def test_an_uplink_counts_the_readings_that_the_catalogue_lists(listed):
+    station = CATALOGUE.station("HUE-FL-VYDA")
+    level = next(stream for stream in station.datastreams if stream.name == "water_level")
+    source = level.source
+    streams = [
+        level.model_copy(update={"name": name, "source": source.model_copy(update={"channel": name})})
+        for name in listed
+    ]
+    station = station.model_copy(update={"datastreams": (level, *streams), "derived": ()})
+    topics = Topics(CATALOGUE.model_copy(update={"stations": (station,)}))
+    (message,) = encode([sample("HUE-FL-VYDA/water_level", 0.5, device="ldds75")], topics, 1)
+    assert message.readings == 1 + len([name for name in listed if name != "tilt"])
+
+
+def test_two_gateways_hear_an_uplink_and_its_frame_counts_what_the_device_sent():
+    told = replace(sample("HUE-FL-VYDA/water_level", 0.5, device="ldds75"), frame=412)
+    (message,) = encode([told], TOPICS, 3)
+    heard = body(message)["rxInfo"]
+    assert len({each["gatewayId"] for each in heard}) == 2  # type: ignore[attr-defined]
+    assert body(message)["fCnt"] == 412
 
 
 @pytest.mark.parametrize(("level", "expected"), [(1.0, 600), (1.32, 280), (1.9, 280), (-9.0, 7500)])
