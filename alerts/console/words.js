@@ -101,6 +101,12 @@ export const WORDS = {
   property_reservoir_level: ["mực nước hồ", "reservoir level"],
   property_pm2_5: ["bụi PM2.5", "PM2.5"],
   property_pm10: ["bụi PM10", "PM10"],
+  property_battery: ["pin", "battery"],
+  property_battery_voltage: ["pin", "battery"],
+  property_rssi: ["RSSI", "RSSI"],
+  property_snr: ["SNR", "SNR"],
+  property_gateways: ["trạm thu LoRaWAN", "LoRaWAN gateways"],
+  property_f_cnt: ["số thứ tự gói tin", "frame counter"],
 
   rain_sums: ["Tổng lượng mưa", "Sums of rain"],
   window_sum: ["{hours} giờ", "{hours} h"],

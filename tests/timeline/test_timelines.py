@@ -20,13 +20,13 @@ CASES = sorted((Path(__file__).parent / "cases").glob("*.txt"))
 @cache
 def shipped() -> tuple[Catalogue, tuple[Rule, ...]]:
     catalogue = load_catalogue(ROOT / "config/catalog")
-    numbers = {key: place for place, (key, _, _) in enumerate(catalogue.datastreams())}
+    numbers = {key: place for place, (key, _, _) in enumerate(catalogue.watched())}
     return catalogue, tuple(rule.numbered(numbers) for rule in load_rules(ROOT / "config/rules", catalogue))
 
 
 def load(path: Path) -> tuple[Case, list[Rule]]:
     catalogue, rules = shipped()
-    streams = list(catalogue.datastreams())
+    streams = list(catalogue.watched())
     cadence = {key: round(datastream.cadence * 1_000_000) for key, _, datastream in streams}
     watch = next(
         line.removeprefix("watch: ").strip() for line in path.read_text(encoding="utf-8").splitlines()

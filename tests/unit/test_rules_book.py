@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from alerts.model import EventKind
+from alerts.rule_test import trace
 from alerts.rules.book import load_rules, parse_rules, read_rules, rules_schema
 from alerts.rules.quantity import parse_quantity
 from ingest.catalog import Catalogue, Datastream, Level, Ranging, load_catalogue
@@ -48,9 +50,50 @@ def said(text: str, catalogue: Catalogue | None = None) -> list[str]:
 def test_the_shipped_rules_have_no_problem_and_watch_something() -> None:
     rules, problems = read_rules(CONFIG / "rules", load_catalogue(CONFIG / "catalog"))
     assert problems == []
-    watched = {rule.id: len(rule.plans) for rule in rules}
+    watched = {rule.id: len(rule.plans) for rule in rules if not rule.settings.select.if_any}
     assert set(watched) >= {"river-level", "river-rate", "street-depth", "reservoir-level", "silence"}
     assert min(watched.values()) >= 3
+
+
+def test_the_shipped_rules_of_health_watch_every_lorawan_device_and_gateway() -> None:
+    catalogue = load_catalogue(CONFIG / "catalog")
+    lorawan = {
+        station.id for _, station, stream in catalogue.datastreams() if stream.source.channel == "f_cnt"
+    }
+    rules = {rule.id: rule for rule in load_rules(CONFIG / "rules", catalogue)}
+    for name in ("battery-days-left", "frame-loss", "single-gateway"):
+        assert {target.station.id for target, _ in rules[name].plans} == lorawan
+    batteries = (*rules["battery-low"].plans, *rules["battery-voltage-low"].plans)
+    assert {target.station.id for target, _ in batteries} == lorawan
+    waiting = {rule.id for rule in rules.values() if not rule.plans}
+    assert waiting == {"sensor-tilted", "gateway-silent"}  # no shipped device tells of them
+
+
+def test_one_silence_of_a_device_is_told_once() -> None:
+    rules = {rule.id: rule for rule in load_rules(CONFIG / "rules", load_catalogue(CONFIG / "catalog"))}
+    devices = [target.datastream.source for target, _ in rules["silence"].plans]
+    radio = [(source.gateway, source.device) for source in devices if source.channel == "distance"]
+    assert len(radio) == len(set(radio)) == 5
+    health = {target.datastream.name for target, _ in rules["silence"].plans}
+    assert health.isdisjoint({"battery", "battery_voltage", "rssi", "snr", "gateways", "f_cnt"})
+
+
+def test_the_shipped_rules_wait_for_a_tilted_sensor_and_a_silent_gateway() -> None:
+    source = city().stations[0].datastreams[0].source
+    streams = tuple(
+        Datastream(name=name, property=name, unit="1", cadence=cadence, source=source)
+        for name, cadence in (("tilt", 300.0), ("gateway_frames", 30.0))
+    )
+    station = city().stations[0].model_copy(update={"datastreams": streams})
+    rules, problems = read_rules(CONFIG / "rules", Catalogue(stations=(station,), routes=()))
+    found = {rule.id: [target.datastream.name for target, _ in rule.plans] for rule in rules}
+    assert (found["sensor-tilted"], found["gateway-silent"]) == (["tilt"], ["gateway_frames"])
+    assert not [one for one in problems if "health.yaml" in str(one)]
+    by_id = {rule.id: rule for rule in rules}
+    told = [event.kind for step in trace(by_id["sensor-tilted"], "0 1 1 0 0@1h") for event in step.events]
+    assert told == [EventKind.RAISED, EventKind.CLEARED]
+    silence = trace(by_id["gateway-silent"], "3 @9min @2min 4")
+    assert [event.level_name for step in silence for event in step.events] == ["Trạm thu im lặng", ""]
 
 
 def test_the_shipped_river_levels_are_those_of_the_decree() -> None:
