@@ -158,7 +158,9 @@ def check(context: typer.Context) -> None:
     code = report([*problems, *faults])
     if not code:
         streams = sum(len(station.datastreams) for station in catalogue.stations)
-        typer.echo(f"OK: {len(catalogue.stations)} stations, {streams} datastreams, {len(rules)} rules.")
+        derived = sum(len(station.derived) for station in catalogue.stations)
+        found = f"{len(catalogue.stations)} stations, {streams} datastreams, {derived} derived"
+        typer.echo(f"OK: {found}, {len(rules)} rules.")
     raise typer.Exit(code)
 
 
