@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
-from ingest.config_model import Duration, Identifier, Model, Text, TopicLevel
+from ingest.config_model import Duration, Identifier, Model, Text, TopicLevel, shared
 from ingest.derive.settings import DerivedDatastream
 from ingest.device_clock import ClockPolicy
 from ingest.installation import Installation, Installed, Reference, history, reference
@@ -95,6 +95,11 @@ class Datastream(Model):
     quality: QualityTests = QualityTests()
     record: float | None = None  # highest value ever measured here; the gross range must let it through
     levels: tuple[Level, ...] = ()  # ascending; e.g. BĐ I, II, III
+
+    @field_validator("gross_range", "quality", "levels")
+    @classmethod
+    def _share(cls, value: Any) -> Any:
+        return shared(value)
 
     @field_validator("levels", mode="before")
     @classmethod

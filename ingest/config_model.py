@@ -6,6 +6,8 @@ Used by the catalogue, by the settings of quality tests and derived datastreams,
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
@@ -55,3 +57,9 @@ class Text(Model):
 
     vi: str
     en: str
+
+
+@lru_cache(1_024)
+def shared(value: Hashable) -> Hashable:
+    """One object for all that are equal: thousands of gauges are set alike, and models are large."""
+    return value

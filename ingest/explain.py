@@ -15,7 +15,7 @@ from ingest.codecs import Decoded, NoReadings
 from ingest.model import Fate, Nature, Quality, RawMessage, Reading, RejectReason, TimeSource
 from ingest.normalise import Limits, Normaliser
 from ingest.routing import Way
-from ingest.topics import find_route
+from ingest.topics import RouteFinder
 
 Why = tuple[RejectReason, str]
 
@@ -125,7 +125,7 @@ def explain(
 def _names(catalogue: Catalogue, topic: str) -> tuple[str | None, str, str]:
     """The filter of the topic's route and what it calls gateway and device, before anyone judges them."""
     levels = topic.split("/")
-    route = find_route(catalogue.routes, levels)
+    route = RouteFinder(catalogue.routes).find(levels)
     if route is None or len(levels) < max(route.gateway_level, route.device_level):
         return None, "", ""
     return route.filter, levels[route.gateway_level - 1], levels[route.device_level - 1]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ingest.catalog import Route
 from ingest.codecs import Address, Codec, Decoded, NoReadings, Undecodable, codecs
 from ingest.model import Reading
-from ingest.topics import find_route, is_identifier
+from ingest.topics import RouteFinder, is_identifier
 
 if TYPE_CHECKING:
     from ingest.store.read import Quarantined
@@ -63,9 +63,10 @@ def pending(rows: Iterable[Quarantined], routes: Sequence[Route]) -> list[Pendin
     Rows whose topic has no route today are left out: nobody can tell which device they are of.
     """
     found: dict[tuple[str, str, str], PendingDevice] = {}
+    finder = RouteFinder(routes)
     for row in rows:
         levels = tuple(row.topic.split("/"))
-        route = find_route(routes, levels)
+        route = finder.find(levels)
         codec = None if route is None else codecs().get(route.codec)
         if route is None or codec is None or len(levels) < max(route.gateway_level, route.device_level):
             continue

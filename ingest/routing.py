@@ -19,7 +19,7 @@ from ingest.codecs.base import Decode, quoted
 from ingest.installation import Identity
 from ingest.model import RejectReason
 from ingest.series import Channel
-from ingest.topics import TICK_TOPIC, find_route, is_identifier, is_marker, tick_at
+from ingest.topics import TICK_TOPIC, RouteFinder, is_identifier, is_marker, tick_at
 
 UNKNOWN_GATEWAY = "(unknown)"  # the one name of all gateways that the catalogue does not know
 OWN = "(huewatch)"  # who our own markers and ticks are from
@@ -84,7 +84,7 @@ class Router:
     """
 
     def __init__(self, catalogue: Catalogue, channels: Mapping[Identity, Channel]) -> None:
-        self._routes = catalogue.routes
+        self._routes = RouteFinder(catalogue.routes)
         self._readers = {route.filter: _Reader.of(route) for route in catalogue.routes}
         self._devices = _devices(channels)
         self._gateways_of = _gateways_of(self._devices)
@@ -119,7 +119,7 @@ class Router:
         levels = tuple(topic.split("/"))
         if is_marker(topic) or topic == TICK_TOPIC:
             return self._way(_OWN_NUMBER, _OWN_READER, Address(levels, OWN, ""), {})
-        route = find_route(self._routes, levels)
+        route = self._routes.find(levels)
         if route is None or len(levels) < max(route.gateway_level, route.device_level):
             return _refused(_NO_READER, RejectReason.NO_ROUTE, "no route matches the topic")
         reader = self._readers[route.filter]

@@ -61,9 +61,19 @@ def matches(pattern: Sequence[str], levels: Sequence[str]) -> bool:
     )
 
 
-def find_route(routes: Sequence[Route], levels: Sequence[str]) -> Route | None:
-    """The route whose filter matches; there is at most one, since overlapping filters are refused."""
-    for route in routes:
-        if matches(route.filter.split("/"), levels):
-            return route
-    return None
+class RouteFinder:
+    """Routes, ready to be asked for the one that a topic takes: by first level, so that few are compared."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._of_first: dict[str, list[tuple[tuple[str, ...], Route]]] = {}
+        for route in routes:
+            pattern = tuple(route.filter.split("/"))
+            self._of_first.setdefault(pattern[0], []).append((pattern, route))
+
+    def find(self, levels: Sequence[str]) -> Route | None:
+        """The route whose filter matches; there is at most one, since overlapping filters are refused."""
+        for first in (levels[0], "+", "#"):
+            for pattern, route in self._of_first.get(first, ()):
+                if matches(pattern, levels):
+                    return route
+        return None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from ingest.config_model import Duration, Identifier, Model
+from ingest.config_model import Duration, Identifier, Model, shared
 from ingest.derive import kinds
 from ingest.derive.kind import DeriveSettings
 
@@ -26,3 +26,8 @@ class DerivedDatastream(Model):
     unit: str
     cadence: Duration  # how often results come: of windows, the cadence of their input
     derive: Derive
+
+    @field_validator("derive")
+    @classmethod
+    def _share(cls, value: Any) -> Any:
+        return shared(value)
