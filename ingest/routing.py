@@ -53,6 +53,7 @@ class _Reader:
     codec: Codec
     decode: Decode
     unlisted: Callable[[str], bool]
+    fixed: frozenset[str] = frozenset()  # levels that the filter spells out
 
     @classmethod
     def of(cls, route: Route) -> _Reader:
@@ -61,7 +62,7 @@ class _Reader:
             decode = codec.decoder(route.settings)
         except ValueError as error:
             raise ValueError(f"route {route.filter}: {error}") from None
-        return cls(codec, decode, _unlisted(codec, route.ignore))
+        return cls(codec, decode, _unlisted(codec, route.ignore), frozenset(route.filter.split("/")))
 
 
 def _decode_own(address: Address, payload: bytes) -> Decoded:
@@ -123,9 +124,8 @@ class Router:
         if route is None or len(levels) < max(route.gateway_level, route.device_level):
             return _refused(_NO_READER, RejectReason.NO_ROUTE, "no route matches the topic")
         reader = self._readers[route.filter]
-        fixed = set(route.filter.split("/")) - {"+", "#"}
-        for level in sorted(set(levels) - fixed):
-            if not is_identifier(level):
+        for level in levels:
+            if level not in reader.fixed and not is_identifier(level):
                 detail = f"topic level {quoted(level)} is not an identifier"
                 return _refused(reader, RejectReason.NO_ROUTE, detail)
         gateway, device = levels[route.gateway_level - 1], levels[route.device_level - 1]
