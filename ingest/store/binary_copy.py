@@ -84,8 +84,6 @@ def encode_derived(rows: DerivedRows) -> bytes:
         "coverage": (">f4", rows.coverage),
         "inputs_until": (">i8", rows.inputs_until - POSTGRES_EPOCH),
         "revision": (">i4", 1),
-        "first_value": (">f8", rows.value),
-        "first_quality": (">i2", rows.quality),
     }
     fields = [("fields", ">i2")]
     for name, (kind, _) in columns.items():

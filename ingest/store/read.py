@@ -171,13 +171,16 @@ CROSS JOIN LATERAL (SELECT * FROM observation_current
 ORDER BY datastream, time) TO STDOUT (FORMAT binary)
 """
 _RECENT_DERIVED = """
-COPY (SELECT d.datastream, d.time, d.first_value, d.first_quality, d.time, 0::int2, 0::int8
+COPY (SELECT d.datastream, d.time, coalesce(d.first_value, d.value), coalesce(d.first_quality, d.quality),
+    d.time, 0::int2, 0::int8
 FROM unnest(%s::int4[]) AS s(id)
 CROSS JOIN LATERAL (SELECT time AS newest FROM derived
-    WHERE datastream = s.id AND first_value IS NOT NULL ORDER BY time DESC LIMIT 1) n
+    WHERE datastream = s.id AND coalesce(first_value, value) IS NOT NULL ORDER BY time DESC LIMIT 1) n
 CROSS JOIN LATERAL (SELECT * FROM derived
-    WHERE datastream = s.id AND first_value IS NOT NULL AND time >= n.newest - %s * interval '1 microsecond'
+    WHERE datastream = s.id AND coalesce(first_value, value) IS NOT NULL
+        AND time >= n.newest - %s * interval '1 microsecond'
     ORDER BY time DESC LIMIT %s) d
+WHERE NOT EXISTS (SELECT FROM observation o WHERE o.datastream = d.datastream AND o.time = d.time)
 ORDER BY datastream, time) TO STDOUT (FORMAT binary)
 """
 _WRITERS = """

@@ -49,22 +49,22 @@ ON CONFLICT (datastream, time) DO UPDATE SET quality = excluded.quality, tests =
 """
 _KNOWN = """
 SELECT a.place FROM unnest(%s, %s) WITH ORDINALITY AS a(datastream, time, place)
-JOIN derived d ON d.datastream = a.datastream AND d.time = a.time WHERE d.first_value IS NOT NULL
+JOIN derived d ON d.datastream = a.datastream AND d.time = a.time
+WHERE coalesce(d.first_value, d.value) IS NOT NULL
 """
 _COPY = (
-    "COPY derived (datastream, time, value, quality, coverage, inputs_until, revision, first_value,"
-    " first_quality) FROM STDIN (FORMAT binary)"
+    "COPY derived (datastream, time, value, quality, coverage, inputs_until, revision)"
+    " FROM STDIN (FORMAT binary)"
 )
 _DERIVE = """
-INSERT INTO derived AS d (datastream, time, value, quality, coverage, inputs_until, revision, first_value,
-    first_quality)
-SELECT datastream, time, nullif(value, 'NaN'), quality, coverage, inputs_until, 1, nullif(value, 'NaN'),
-    quality
+INSERT INTO derived AS d (datastream, time, value, quality, coverage, inputs_until, revision)
+SELECT datastream, time, nullif(value, 'NaN'), quality, coverage, inputs_until, 1
 FROM unnest(%s, %s, %s, %s, %s, %s) AS r(datastream, time, value, quality, coverage, inputs_until)
 ON CONFLICT (datastream, time) DO UPDATE SET value = excluded.value, quality = excluded.quality,
     coverage = excluded.coverage, inputs_until = excluded.inputs_until, revision = d.revision + 1,
-    first_value = coalesce(d.first_value, excluded.value),
-    first_quality = CASE WHEN d.first_value IS NULL THEN excluded.quality ELSE d.first_quality END
+    first_value = coalesce(d.first_value, d.value),
+    first_quality = CASE WHEN d.first_value IS NULL AND d.value IS NOT NULL THEN d.quality
+        ELSE d.first_quality END
 WHERE (d.value, d.quality, d.coverage) IS DISTINCT FROM
     (excluded.value, excluded.quality, excluded.coverage)
 """

@@ -19,8 +19,8 @@ CREATE TABLE quality_revision (
 );
 
 -- Results computed from observations; late data and corrected zeros raise the revision. A NULL value is
--- unknown. `first_value` and `first_quality` are as they first were known, which alerts were decided on.
--- For a measured datastream it holds the levels that a corrected zero gives, and no first value.
+-- unknown. `first_value` and `first_quality` are as they first were known, which alerts were decided on; NULL
+-- while they stand so. For a measured datastream it holds the levels that a corrected zero gives.
 CREATE TABLE derived (
     time timestamptz NOT NULL,
     inputs_until timestamptz NOT NULL,
