@@ -74,17 +74,19 @@ def encode(batch: ObservationBatch) -> bytes:
     return b"".join((_HEADER, rows.tobytes(), _TRAILER))
 
 
-def encode_derived(rows: DerivedRows) -> bytes:
-    """The whole COPY stream for results that all have a value, under their first revision."""
+def encode_derived(rows: DerivedRows, *, known: bool) -> bytes:
+    """The whole COPY stream for results under their first revision: all with a value, or all without that
+    column since it is unknown."""
     columns = {
         "datastream": (">i4", rows.datastream),
         "time": (">i8", rows.time - POSTGRES_EPOCH),
-        "value": (">f8", rows.value),
         "quality": (">i2", rows.quality),
         "coverage": (">f4", rows.coverage),
         "inputs_until": (">i8", rows.inputs_until - POSTGRES_EPOCH),
         "revision": (">i4", 1),
     }
+    if known:
+        columns["value"] = (">f8", rows.value)
     fields = [("fields", ">i2")]
     for name, (kind, _) in columns.items():
         fields += [(f"{name}_size", ">i4"), (name, kind)]

@@ -53,8 +53,11 @@ JOIN derived d ON d.datastream = a.datastream AND d.time = a.time
 WHERE coalesce(d.first_value, d.value) IS NOT NULL
 """
 _COPY = (
-    "COPY derived (datastream, time, value, quality, coverage, inputs_until, revision)"
+    "COPY derived (datastream, time, quality, coverage, inputs_until, revision, value)"
     " FROM STDIN (FORMAT binary)"
+)
+_COPY_UNKNOWN = (
+    "COPY derived (datastream, time, quality, coverage, inputs_until, revision) FROM STDIN (FORMAT binary)"
 )
 _DERIVE = """
 INSERT INTO derived AS d (datastream, time, value, quality, coverage, inputs_until, revision)
@@ -146,10 +149,12 @@ def save(
             Int8s(revisions.tests[last]),
         )
         cursor.execute(_REVISE, (to_datetime(now), *columns), prepare=False)
-    fresh = derived.new & ~np.isnan(derived.value) & (not careful)
-    if fresh.any():
-        with cursor.copy(_COPY) as stream:
-            stream.write(encode_derived(derived.take(fresh)))
+    fresh = derived.new & (not careful)
+    unknown = np.isnan(derived.value)
+    for query, rows, known in ((_COPY, fresh & ~unknown, True), (_COPY_UNKNOWN, fresh & unknown, False)):
+        if rows.any():
+            with cursor.copy(query) as stream:
+                stream.write(encode_derived(derived.take(rows), known=known))
     save_results(cursor, derived.take(~fresh))
 
 
