@@ -74,7 +74,9 @@ class Refiner:
         appraisal = self._appraiser.evaluate(fresh)
         rows = replace(fresh, quality=appraisal.quality, tests=appraisal.tests)
         revisions = appraisal.revisions
-        revised = News(revisions.datastream, revisions.time, np.zeros(len(revisions)), revisions.quality)
+        told = revisions.quality != revisions.was  # results depend on nothing else of a row's flags
+        nothing = np.zeros(np.count_nonzero(told))
+        revised = News(revisions.datastream[told], revisions.time[told], nothing, revisions.quality[told])
         derived, staged = self._deriver.evaluate(_news(rows), revised, load)
         return Refined(rows, revisions, burst, derived, appraisal, staged)
 

@@ -60,13 +60,13 @@ class StoredColumns(Columns, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Revisions:
-    """Rows that a later one has decided; `worse` where the quality is worse than it was."""
+    """Rows that a later one has decided; `was` is the quality that they had until then."""
 
     datastream: NDArray[np.int32]
     time: NDArray[np.int64]
     quality: Flags
     tests: NDArray[np.int64]
-    worse: Mask
+    was: Flags
 
     def __len__(self) -> int:
         return len(self.datastream)
@@ -284,13 +284,13 @@ class Appraiser:
             return self._no_revisions()
         of, time, before, tests = (np.concatenate(column) for column in zip(*work.decided, strict=True))
         quality, was = roll_up(tests), roll_up(before)
-        return Revisions(self._number[of].astype(np.int32), time, quality, tests, RANK[quality] > RANK[was])
+        return Revisions(self._number[of].astype(np.int32), time, quality, tests, was)
 
     @staticmethod
     def _no_revisions() -> Revisions:
         none = np.empty(0, np.int64)
         flags = np.empty(0, np.int8)
-        return Revisions(none.astype(np.int32), none, flags, none, np.empty(0, np.bool_))
+        return Revisions(none.astype(np.int32), none, flags, none, flags)
 
 
 class _Work:

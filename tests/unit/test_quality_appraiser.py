@@ -101,7 +101,7 @@ def test_a_spike_waits_for_the_next_reading_and_is_then_revised() -> None:
     second = judge.evaluate(rows([1.02], [15]))
     revised = second.revisions
     assert (revised.datastream.tolist(), revised.time.tolist()) == ([10], [START + 10 * MINUTE])
-    assert (revised.quality.tolist(), revised.worse.tolist()) == ([FAIL], [True])
+    assert (revised.quality.tolist(), revised.was.tolist()) == ([FAIL], [PASS])
     assert unpack(revised.tests, Test.SPIKE).tolist() == [FAIL]
     assert flags(second, Test.SPIKE) == [PASS]  # it is held against 1.01, not against the spike
 
@@ -111,7 +111,7 @@ def test_a_jump_that_goes_on_is_no_spike_and_says_so() -> None:
     judge.adopt(judge.evaluate(rows([1.0, 1.6])))
     revised = judge.evaluate(rows([2.1], [10])).revisions
     assert unpack(revised.tests, Test.SPIKE).tolist() == [PASS]
-    assert (revised.quality.tolist(), revised.worse.tolist()) == ([PASS], [False])
+    assert (revised.quality.tolist(), revised.was.tolist()) == ([PASS], [PASS])
 
 
 def test_average_spikes_as_the_manual_has_them_doubt_the_good_neighbour_too() -> None:
