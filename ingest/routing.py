@@ -62,7 +62,8 @@ class _Reader:
             decode = codec.decoder(route.settings)
         except ValueError as error:
             raise ValueError(f"route {route.filter}: {error}") from None
-        return cls(codec, decode, _unlisted(codec, route.ignore), frozenset(route.filter.split("/")))
+        fixed = frozenset(route.filter.split("/")) - {"+", "#"}
+        return cls(codec, decode, _unlisted(codec, route.ignore), fixed)
 
 
 def _decode_own(address: Address, payload: bytes) -> Decoded:
