@@ -158,6 +158,7 @@ def _listener(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
     try:
         listener.bind((host, port))
+        listener.listen()  # before uvicorn does: who comes while it starts waits instead of being refused
     except OSError as error:
         listener.close()
         raise CannotListen(

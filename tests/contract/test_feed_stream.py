@@ -223,6 +223,16 @@ def test_the_queue_of_a_client_is_bounded() -> None:
     assert client.frames.empty()
 
 
+async def test_a_feed_takes_connections_from_its_first_moment(
+    plain_database: Database, table: Connection
+) -> None:
+    """Its address is in the log as it starts: who follows it at once is not refused."""
+    async with running_feed(plain_database.url, None, CITY, NATURE) as feed:
+        socket.create_connection(("127.0.0.1", int(feed.url.rpartition(":")[2])), timeout=5.0).close()
+        async with httpx.AsyncClient(timeout=10.0) as client:
+            assert (await client.get(f"{feed.url}/api/v1/stations")).is_success
+
+
 async def test_a_feed_that_stops_tells_its_clients_and_ends_within_seconds(
     plain_database: Database, table: Connection
 ) -> None:
