@@ -11,12 +11,12 @@ codec's `settings`. It never judges identity beyond the payload's own claim, nor
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -136,6 +136,13 @@ class Codec:
 def needs_settings(_address: Address, _payload: bytes) -> Decoded:
     """The `decode` of a format that cannot be read without a description."""
     raise Undecodable(RejectReason.UNDECODABLE, "the route has no settings for this codec")
+
+
+def refuse_event(event: str, empty: Container[str]) -> NoReturn:
+    """For an event that is not read: `NoReadings` where it is one of `empty`, else `Undecodable`."""
+    if event in empty:
+        raise NoReadings(event)
+    raise Undecodable(RejectReason.UNDECODABLE, f"unknown event {quoted(event)}")
 
 
 def quoted(text: str) -> str:

@@ -42,11 +42,11 @@ from ingest.codecs.base import (
     CodecSettings,
     Decode,
     Decoded,
-    NoReadings,
     Undecodable,
     parse,
     parse_time,
     quoted,
+    refuse_event,
 )
 from ingest.model import Reading, RejectReason
 from ingest.units import UNITS
@@ -101,9 +101,7 @@ def _decoder(settings: _Settings) -> Decode:
             return _stats(address, payload, settings.metadata)
         if event == "state/conn":
             return _conn_state(address, payload)
-        if event in _EMPTY_EVENTS:
-            raise NoReadings(event)
-        raise Undecodable(RejectReason.UNDECODABLE, f"unknown event {quoted(event)}")
+        refuse_event(event, _EMPTY_EVENTS)
 
     return decode
 

@@ -46,6 +46,7 @@ from ingest.codecs.base import (
     parse,
     parse_time,
     quoted,
+    refuse_event,
 )
 from ingest.codecs.device import Measured
 from ingest.codecs.lorawan import AUXILIARY, read_data, read_object
@@ -125,9 +126,7 @@ def _decoder(settings: UplinkSettings) -> Decode:
             return _uplink(address, payload, ntp)
         if event == "status":
             return _status(address, payload)
-        if event in _EMPTY_EVENTS:
-            raise NoReadings(event)
-        raise Undecodable(RejectReason.UNDECODABLE, f"unknown event {quoted(event)}")
+        refuse_event(event, _EMPTY_EVENTS)
 
     return decode
 

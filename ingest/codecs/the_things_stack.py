@@ -51,6 +51,7 @@ from ingest.codecs.base import (
     parse,
     parse_time,
     quoted,
+    refuse_event,
 )
 from ingest.codecs.device import Measured
 from ingest.codecs.lorawan import AUXILIARY, DEVICES, read_data, read_object
@@ -171,9 +172,7 @@ def _decoder(settings: _Settings) -> Decode:
         event = "/".join(address.levels[_DEVICE_LEVEL + 1 :])
         if event == "up":
             return _uplink(address, payload, settings)
-        if event in _EMPTY_EVENTS:
-            raise NoReadings(event)
-        raise Undecodable(RejectReason.UNDECODABLE, f"unknown event {quoted(event)}")
+        refuse_event(event, _EMPTY_EVENTS)
 
     return decode
 
