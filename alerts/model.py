@@ -24,6 +24,15 @@ class EventKind(StrEnum):
     LOWERED = "lowered"  # it steps down to a lower level, still open
     CLEARED = "cleared"  # it ends
     CANCELLED = "cancelled"  # it ends because its rule changed or was issued in error
+    REMINDED = "reminded"  # nothing changed: it is still open, and is said again
+    LATE = "late"  # late rows show a crossing that is over: it would have been raised; for the record only
+    REVISED = "revised"  # what was told does not stand in event time: names the row that shows it
+    # What people do with an alert; the engine neither writes nor reads these.
+    ACKNOWLEDGED = "acknowledged"
+    ASSIGNED = "assigned"
+    COMMENTED = "commented"
+    SHELVED = "shelved"
+    UNSHELVED = "unshelved"
 
 
 class Severity(StrEnum):
@@ -72,6 +81,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...]
     direction: str = "above"  # or "below": the side of the threshold on which the alert stands
     reason: str = ""  # why, where the data alone do not say it: "rule changed", "rule removed", an error
+    shadow: bool = False  # its rule is on trial: recorded, never notified
+    learnt_late: bool = False  # late rows completed a crossing that is still the newest state
+    by: str = ""  # who acknowledged, assigned, commented, shelved or cancelled
+    comment: str = ""  # in that person's words
+    assigned_to: str = ""
+    until: int | None = None  # the end of a shelving, microseconds UTC
 
 
 class Condition(msgspec.Struct, frozen=True, gc=False):

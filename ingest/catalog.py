@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
-from ingest.config_model import Duration, Identifier, Model, Text, TopicLevel, shared
+from ingest.config_model import DatastreamKey, Duration, Identifier, Model, Text, TopicLevel, shared
 from ingest.derive.settings import DerivedDatastream
 from ingest.device_clock import ClockPolicy
-from ingest.installation import Installation, Installed, Reference, history, reference
+from ingest.installation import Installation, Installed, Reference, Time, history, reference
 from ingest.installation import Ranging as Ranging  # whoever makes a datastream in code takes it from here
 from ingest.lint import check_routes, check_stations
 from ingest.model import Nature
@@ -95,6 +95,7 @@ class Datastream(Model):
     quality: QualityTests = QualityTests()
     record: float | None = None  # highest value ever measured here; the gross range must let it through
     levels: tuple[Level, ...] = ()  # ascending; e.g. BĐ I, II, III
+    neighbours: tuple[DatastreamKey, ...] = ()  # of the same water: one of them above its level confirms ours
 
     @field_validator("gross_range", "quality", "levels")
     @classmethod
@@ -154,6 +155,9 @@ class Station(Model):
     location: Location
     datum: Annotated[str, Field(min_length=1, max_length=64)] | None = None  # that its levels are printed in
     nature: Nature = Nature.ACTUAL
+    ward: Text | None = None  # phường or xã
+    tags: tuple[Identifier, ...] = ()  # by which rules may select it
+    commissioned: Time | None = None  # by when it must have been heard of; later: "never heard"
     datastreams: tuple[Datastream, ...]
     derived: tuple[DerivedDatastream, ...] = ()
 

@@ -29,6 +29,10 @@ def parse_duration(value: Any, info: ValidationInfo) -> Any:
 
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+# "<station id>/<datastream name>"
+DatastreamKey = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}/[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+]
 # A level of a topic that is an identity: what vendors write there, such as hue@city or Datastreams(7), too.
 TopicLevel = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@:()-]{0,63}$")]
 Duration = Annotated[  # seconds; YAML writes "5min", "30 s", "2h"

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ingest.config_model import Duration, Model
+from ingest.config_model import DatastreamKey, Duration, Model
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]  # zero is a threshold like any other, not "unset"
@@ -93,7 +93,7 @@ class Neighbour(Model):
     this per hour, in opposite directions. Never beyond SUSPECT.
     """
 
-    of: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}/[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    of: DatastreamKey
     within: Duration
     difference: Positive | None = None
     trend: Positive | None = None
