@@ -1,4 +1,4 @@
-"""The commands of the alert side: `alerts list`, `rule test`.
+"""The commands of the alert side: `alerts list`, `rule test`, `backtest`.
 
 `register` mounts them on the front door's app. They read the database and the configuration; nothing here
 changes an alert.
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from alerts import store
+from alerts.backtest.cli import backtest
 from alerts.headline import headline, local_time
 from alerts.model import NumberedEvent
 from alerts.rule_test import Step, trace
@@ -34,6 +35,7 @@ def register(app: typer.Typer) -> None:
     """Mount every command of the alert side."""
     app.add_typer(alerts_app, name="alerts")
     app.add_typer(rule_app, name="rule")
+    app.command("backtest")(backtest)
 
 
 @alerts_app.command("list")
