@@ -45,17 +45,20 @@ STYLE: Any = {
     "axes.unicode_minus": True,
 }
 DATES = ["%Y", "%m/%Y", "%d/%m", "%H:%M", "%H:%M", "%S"]  # of a new year, month, day, hour, minute, second
+EXERCISE = "DIỄN TẬP, phát lại / EXERCISE, a replay"
 RISES = (EventKind.RAISED, EventKind.ESCALATED)
 
 
 @dataclass(frozen=True, slots=True)
 class Flood:
-    """One picture's content: a station's datastream from `begins` to `ends` (microseconds)."""
+    """One picture's content: a station's datastream from `begins` to `ends`; the flood itself begins at
+    `rises` (microseconds)."""
 
     result: Result
     station: Station
     stream: Datastream
     key: str
+    rises: int
     begins: int
     ends: int
 
@@ -75,7 +78,7 @@ def draw_floods(results: Sequence[Result], folder: Path, kind: str = "svg") -> l
     drawn = []
     with matplotlib.rc_context(STYLE):
         for flood in (flood for result in results for flood in _floods(result)):
-            day = to_datetime(flood.begins + AROUND).astimezone(flood.zone)
+            day = to_datetime(flood.rises).astimezone(flood.zone)
             file = folder / f"{flood.station.id}-{flood.stream.name}-{day:%Y-%m-%d}.{kind}"
             _picture(flood).savefig(file, dpi=110, metadata={"Date": None} if kind == "svg" else None)
             drawn.append(file)
@@ -88,11 +91,12 @@ def _floods(result: Result) -> Iterator[Flood]:
     for key, station, stream in result.material.catalogue.datastreams():
         if key not in result.samples or not stream.levels or not len(result.samples[key]):
             continue
-        last = int(result.samples[key].time[-1])
+        first, last = int(result.samples[key].time[0]), int(result.samples[key].time[-1])
         spans = [(alert.event_time, min(alert.ended, last)) for alert in alerts if alert.target == key]
         spans += [(v.crossing.time, v.crossing.time) for v in _verdicts(result, key)]
         for begins, ends in _merged(sorted(spans)):
-            yield Flood(result, station, stream, key, begins - AROUND, ends + AROUND)
+            shown = max(begins - AROUND, first), min(ends + AROUND, last)
+            yield Flood(result, station, stream, key, begins, *shown)
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -133,17 +137,17 @@ def _picture(flood: Flood) -> Figure:
     _draw_strips(below, flood, strips)
     begins, ends = _local(flood, np.array([flood.begins, flood.ends]))
     water.set_xlim(begins, ends)
-    locator = AutoDateLocator(minticks=5, maxticks=10)  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(minticks=4, maxticks=12)  # type: ignore[no-untyped-call]
     below.xaxis.set_major_locator(locator)
     formatter = ConciseDateFormatter(locator, show_offset=False, formats=DATES)  # type: ignore[no-untyped-call]
     below.xaxis.set_major_formatter(formatter)
     below.set_xlabel(f"giờ địa phương / local time ({flood.zone})", color=FAINT)
     name = flood.station.name
-    date = to_datetime(flood.begins + AROUND).astimezone(flood.zone)
+    date = to_datetime(flood.rises).astimezone(flood.zone)
     water.set_title(
         f"{name.vi} – mực nước và cảnh báo, {date:%d/%m/%Y}", loc="left", fontweight="bold", pad=22
     )
-    english = f"{name.en}: water level and alerts, from {date.day} {date:%B %Y}. Phát lại / replay"
+    english = f"{name.en}: water level and alerts, {date.day} {date:%B %Y}. {EXERCISE}"
     water.text(0.0, 1.02, english, transform=water.transAxes, color=FAINT, fontsize=9)
     handles, labels = water.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8.5)
@@ -180,7 +184,7 @@ def _draw_gaps(axes: Axes, flood: Flood, samples: Samples) -> None:
         begins, ends = _local(flood, edges[place : place + 2])
         label = "không có số liệu / no data" if number == 0 else None
         axes.axvspan(
-            begins, ends, color="#f1f1ee", hatch="///", edgecolor="#d5d5cf", linewidth=0, label=label
+            begins, ends, facecolor="#f1f1ee", hatch="///", edgecolor="#d5d5cf", linewidth=0, label=label
         )
 
 

@@ -16,9 +16,10 @@ import numpy as np
 from alerts.history import History, joined_catalogue, observations
 from alerts.history_description import HUE
 from alerts.rules.book import Rule, load_rules
-from alerts.rules.kind import MEMORY_BOUND
+from alerts.rules.kind import MEMORY_BOUND, Target
 from ingest.catalog import Catalogue
 from ingest.clock import to_datetime
+from ingest.derive import derivation
 from ingest.model import Nature, ObservationBatch, Quality
 from ingest.quality import Test
 from ingest.quality.flags import unpack
@@ -127,12 +128,15 @@ def rules_on(folder: Path | Traversable, city: Catalogue, material: Material) ->
 
 
 def _restricted(rule: Rule, material: Material) -> Rule:
-    """Derived datastreams stay where all of their station's inputs may be: the deriver finds out."""
-    stations = {key.split("/")[0] for key in material.keys}
-    kept = [
-        place
-        for place, (target, _) in enumerate(rule.plans)
-        if target.key in material.keys or (target.derived and target.station.id in stations)
-    ]
+    kept = [place for place, (target, _) in enumerate(rule.plans) if _is_here(target, material.keys)]
     plans = tuple(rule.plans[place] for place in kept)
     return replace(rule, plans=plans, versions=tuple(rule.versions[place] for place in kept))
+
+
+def _is_here(target: Target, keys: Sequence[str]) -> bool:
+    """Whether there are rows of a datastream, or of one that it is derived from."""
+    if not target.derived:
+        return target.key in keys
+    station = target.station
+    made = next(one for one in station.derived if one.name == target.datastream.name)
+    return any(f"{station.id}/{name}" in keys for name in derivation(made, station).inputs)

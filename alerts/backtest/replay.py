@@ -47,13 +47,14 @@ class Played:
     faults: tuple[tuple[str, str], ...]
 
 
-def numbering(keys: Iterable[str], rules: Iterable[Rule]) -> dict[str, int]:
-    """A number for each measured datastream, from 1 in their order, and for derived ones that a rule watches.
+def numbering(keys: Sequence[str], catalogue: Catalogue, rules: Iterable[Rule]) -> dict[str, int]:
+    """A number for each measured datastream, from 1, `keys` first; and for derived ones that a rule watches.
 
     Of the others nobody would be told, so that they need not be worked out.
     """
-    asked = {target.key: None for rule in rules for target, _ in rule.plans if target.derived}
-    return {key: number for number, key in enumerate((*keys, *asked), start=1)}
+    measured = (key for key, _, _ in catalogue.datastreams())
+    derived = (target.key for rule in rules for target, _ in rule.plans if target.derived)
+    return {key: number for number, key in enumerate(dict.fromkeys((*keys, *measured, *derived)), start=1)}
 
 
 def play(

@@ -63,7 +63,7 @@ def examine(
     same = versions(book) == versions(in_force)
     books = [book] if same else [book, in_force]
     rules = [rule for each in books for rule in each]
-    ids = numbering(material.keys, rules)
+    ids = numbering(material.keys, material.catalogue, rules)
     played = play(material.catalogue, books, ids, material.rows, advance)
     samples = dict(_samples(played, ids))
     cards = [
