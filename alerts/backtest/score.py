@@ -150,7 +150,8 @@ class Scorer:
             by_target.setdefault(alert.target, []).append(alert)
         for target, plan in rule.plans:
             mine = by_target.get(target.key, [])
-            false += [alert for alert in mine if self._in_a_jump(alert)]
+            if isinstance(rule.kind, RowKind):  # a silence says nothing of the water
+                false += [alert for alert in mine if self._in_a_jump(alert)]
             if truth == "none":
                 continue
             judged = [
