@@ -30,7 +30,7 @@ from ingest.store.errors import reactions
 WARM_UP = MEMORY_BOUND  # microseconds: as far as any rule looks back
 _NUMBERS = "SELECT key, id FROM datastream WHERE nature = %s AND key = ANY(%s)"
 _ARRIVED = """
-COPY (SELECT datastream, time, value, quality, received_at, time_source, tests
+COPY (SELECT datastream, time, value, first_quality, received_at, time_source, tests
 FROM observation_current WHERE datastream = ANY(%s) AND received_at >= %s AND received_at < %s
 ORDER BY received_at, datastream, time) TO STDOUT (FORMAT binary)
 """
@@ -105,11 +105,12 @@ def of_database(
     present = np.unique(rows.datastream)
     names = {number: key for key, number in ids.items()}
     keys = tuple(names[number] for number in present.tolist())
-    sensor = unpack(rows.tests, Test.SENSOR)
+    told = unpack(rows.tests, Test.SENSOR)  # the other tests are done again; without any, the flag is all
+    told = np.where(rows.tests == 0, rows.quality, np.where(told == 0, Quality.NOT_EVALUATED, told))
     rows = replace(
         rows,
         datastream=(np.searchsorted(present, rows.datastream) + 1).astype(np.int32),
-        quality=np.where(sensor == 0, Quality.NOT_EVALUATED, sensor).astype(np.int8),
+        quality=told.astype(np.int8),
         tests=np.zeros(len(rows), np.int64),
     )
     return Material(catalogue, keys, rows, since, {station.id: HUE for station in catalogue.stations})
