@@ -68,11 +68,16 @@ class Past:
         )
 
     def arrival(self, key: str, time: int) -> int:
-        """When the row of a datastream at a time arrived; of no such row, when the next of any did."""
-        number = self._ids.get(key, 0)
-        at = self._at(number, time)
-        if at < self._starts[number + 1] and self._time[at] == time:
-            return int(self._received[self._order[at]])
+        """When the row of a datastream at a time arrived; of a result the row of its station that gave it.
+
+        Of no such row, when the next of any did.
+        """
+        station = f"{key.split('/')[0]}/"
+        beside = (number for other, number in self._ids.items() if other.startswith(station))
+        for number in (self._ids.get(key, 0), *beside):
+            at = self._at(number, time)
+            if at < self._starts[number + 1] and self._time[at] == time:
+                return int(self._received[self._order[at]])
         later = int(np.searchsorted(self._received, time))
         return int(self._received[min(later, len(self._received) - 1)])
 

@@ -23,7 +23,7 @@ COLUMNS: tuple[tuple[str, Cell, int], ...] = (
     ("alerts", lambda card: None if card.shadow else card.alerts, 0),
     ("shadow", lambda card: card.alerts if card.shadow else None, 0),
     ("hits", lambda card: None if card.truth == "none" else card.hits, 0),
-    ("misses", lambda card: None if card.truth == "none" else card.misses, 0),
+    ("miss", lambda card: None if card.truth == "none" else card.misses, 0),
     ("false", lambda card: None if card.truth == "none" and not card.false else len(card.false), 0),
     ("lead", lambda card: _minutes(median_lead(card)), 0),
     ("least", lambda card: _minutes(card.leads[0] if card.leads else None), 0),

@@ -15,7 +15,7 @@ import numpy as np
 from alerts.backtest.material import Material
 from alerts.backtest.replay import Advance, Played, numbering, play
 from alerts.backtest.score import Card, Scorer, Verdict, alerts_of
-from alerts.backtest.truth import Samples, Truth
+from alerts.backtest.truth import Samples, Times, Truth
 from alerts.model import Event
 from alerts.rules.book import Rule
 from ingest.clock import to_datetime
@@ -120,14 +120,31 @@ def _cards(
 
 
 def _samples(played: Played, ids: Mapping[str, int]) -> Iterable[tuple[str, Samples]]:
-    """Every datastream's rows by time."""
+    """Every datastream's rows by time; a result arrives with the row of its station that gives it."""
     rows = ObservationBatch.joined([played.rows, played.derived])
     order = np.lexsort((rows.time, rows.datastream))
     number = rows.datastream[order]
-    for key, wanted in ids.items():
+    measured: dict[str, list[Samples]] = {}
+    for key, wanted in ids.items():  # results come last
         first, last = np.searchsorted(number, (wanted, wanted + 1)).tolist()
         own = order[first:last]
-        yield key, Samples(rows.time[own], rows.value[own], rows.received_at[own])
+        found = Samples(rows.time[own], rows.value[own], rows.received_at[own])
+        beside = measured.setdefault(key.split("/")[0], [])
+        if len(own) and own[0] >= len(played.rows):
+            found = replace(found, received=_arrivals(found.time, beside))
+        else:
+            beside.append(found)
+        yield key, found
+
+
+def _arrivals(times: Times, beside: Sequence[Samples]) -> Times:
+    """When the first row at each time arrived, of any of these; the time itself where there is none."""
+    arrivals = times.copy()
+    for samples in reversed(beside):
+        at = np.minimum(np.searchsorted(samples.time, times), max(len(samples) - 1, 0))
+        there = samples.time[at] == times if len(samples) else np.zeros(len(times), np.bool_)
+        arrivals[there] = samples.received[at[there]]
+    return arrivals
 
 
 def _missed(material: Material, ours: Sequence[Card], in_force: Sequence[Card]) -> Iterable[Missed]:
