@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ingest.derive import Series
 from ingest.derive.deriver import DerivedRows, Span
+from ingest.memory import grouped_order
 from ingest.model import ObservationBatch
 from ingest.quality.appraiser import Revisions
 
@@ -24,7 +25,7 @@ class Past:
     def __init__(self, rows: ObservationBatch, ids: Mapping[str, int]) -> None:
         self._ids = ids
         self._received = rows.received_at
-        self._order = np.lexsort((rows.time, rows.datastream))
+        self._order = _by_time(rows)
         self._time, self._value = rows.time[self._order], rows.value[self._order]
         highest = max(ids.values(), default=0)
         self._starts = np.searchsorted(rows.datastream[self._order], np.arange(highest + 2)).tolist()
@@ -90,3 +91,12 @@ class Past:
         place = self._order[first:last]
         there = place < before
         return Series(self._time[first:last][there], self._value[first:last][there], self.flags[place[there]])
+
+
+def _by_time(rows: ObservationBatch) -> NDArray[np.intp]:
+    """The order by datastream and time; most histories have each datastream's rows in order already."""
+    order = grouped_order(rows.datastream)
+    number, time = rows.datastream[order], rows.time[order]
+    if (time[1:] < time[:-1])[number[1:] == number[:-1]].any():
+        return np.lexsort((rows.time, rows.datastream))
+    return order

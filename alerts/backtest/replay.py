@@ -23,6 +23,7 @@ from alerts.model import Event
 from alerts.rules.book import Rule
 from alerts.rules.kind import MICROS, RowKind
 from ingest.catalog import Catalogue
+from ingest.memory import grouped_order
 from ingest.model import Changes, Moment, ObservationBatch
 from ingest.refine import Refiner
 
@@ -83,7 +84,7 @@ def due_ticks(rules: Sequence[Rule], rows: ObservationBatch) -> Times:
     Only such a tick can change anything: silence is judged on nothing but the time since the last arrival.
     """
     end = int(rows.received_at[-1]) if len(rows) else 0
-    order = np.argsort(rows.datastream, kind="stable")
+    order = grouped_order(rows.datastream)
     number, heard = rows.datastream[order], rows.received_at[order]
     until = np.full(len(heard), end)
     until[:-1] = np.where(number[1:] == number[:-1], heard[1:], end)

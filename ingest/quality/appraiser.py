@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.memory import NEVER
+from ingest.memory import NEVER, grouped_order
 from ingest.model import Quality
 from ingest.quality import qartod
 from ingest.quality.flags import RANK, Flags, Test, pack, roll_up, set_flag, unpack
@@ -251,7 +251,7 @@ class Appraiser:
     def _step_by_step(self, work: _Work, rows: Step, steps: Index, restless: Index) -> Rings:
         """Judge the series that take several steps; their memory after that."""
         rings = self._rings.copy_of(restless)
-        order = np.argsort(steps, kind="stable")
+        order = grouped_order(steps)
         order = order[np.isin(rows.series[order], restless)]
         for chosen in np.split(order, np.flatnonzero(np.diff(steps[order])) + 1):
             if len(chosen):
@@ -304,7 +304,7 @@ class _Work:
 
     def step(self, rings: Rings, rows: Step) -> tuple[Step, Judged]:
         """Judge rows that are one step, in order of arrival."""
-        rows = rows.take(np.argsort(rows.series, kind="stable"))
+        rows = rows.take(grouped_order(rows.series))
         judged = self._judge(rings, rows, _places(rows.series))
         if len(judged.address):
             series = np.searchsorted(rings.base, judged.address, side="right") - 1
