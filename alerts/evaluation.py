@@ -16,7 +16,7 @@ from alerts.condition import KINDS, Signal, State, step, surviving_level
 from alerts.model import Condition, Event, EventKind, Phase
 from alerts.rules.kind import MICROS
 from alerts.rules.table import Columns, RuleTable
-from ingest.memory import NEVER, Rows, SeriesMemory, Windows, occurrences
+from ingest.memory import NEVER, Rows, SeriesMemory, Windows, grouped_order, occurrences
 from ingest.model import Moment, Nature
 
 Index = NDArray[np.int64]
@@ -357,7 +357,7 @@ class Evaluation:
 
 def _disordered(rows: Rows, memory: SeriesMemory) -> NDArray[np.bool_]:
     """Which rows are not newer than the row before them in their series."""
-    order = np.argsort(rows.series, kind="stable")
+    order = grouped_order(rows.series)
     series, time = rows.series[order], rows.time[order]
     first = np.ones(len(series), np.bool_)
     first[1:] = series[1:] != series[:-1]
