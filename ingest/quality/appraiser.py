@@ -110,6 +110,9 @@ class Appraiser:
         """`resets`: for each datastream id the times at which a new installation begins."""
         ordered = sorted(streams, key=lambda stream: stream[0])
         self._ids = np.array([number for number, _, _ in ordered], np.int64)
+        # by number; those between ours, and the last for all beyond, are the unknown one's
+        self._places = np.full(int(self._ids.max(initial=-1)) + 2, len(ordered))
+        self._places[self._ids] = np.arange(len(ordered))
         settings = [stream for _, _, stream in ordered]
         self._ranges = GrossRanges.of([*(stream.gross_range for stream in settings), None])
         attended = self._attend([key for _, key, _ in ordered], settings)
@@ -204,12 +207,7 @@ class Appraiser:
 
     def _place(self, datastream: NDArray[np.int32]) -> Index:
         """Each row's datastream by its place in ours; the place after the last when it is not known."""
-        size = len(self._ids)
-        place = np.searchsorted(self._ids, datastream)
-        known = (
-            self._ids[np.minimum(place, size - 1)] == datastream if size else np.zeros(len(place), np.bool_)
-        )
-        return np.where(known, place, size)
+        return self._places.take(datastream, mode="clip")
 
     def _by_value(self, place: Index, rows: Columns) -> Index:
         """What each row's value alone says, packed."""
