@@ -28,6 +28,9 @@ from ingest.model import Changes, Moment, ObservationBatch
 from ingest.refine import Refiner
 
 BATCH = 20_000  # rows, the most that a transaction of the service takes
+# Rows of one series in a batch, at most: where one of them could change anything the engine judges all of them
+# one after the other, so that of few series short batches are the faster ones (measured on 1 to 50).
+ROWS_OF_ONE = 2_000
 Times = NDArray[np.int64]
 Advance = Callable[[int], None]  # told of so many rows more
 
@@ -72,7 +75,8 @@ def play(
     numbered = [[rule.numbered(ids) for rule in book] for book in books]
     player = _Player(Refiner(catalogue, ids), [Engine(book) for book in numbered], rows, ids)
     ticks = due_ticks([rule for book in numbered for rule in book], rows)
-    for first, last, tick in _transactions(rows.received_at, ticks):
+    most = min(BATCH, ROWS_OF_ONE * len(np.unique(rows.datastream)))
+    for first, last, tick in _transactions(rows.received_at, ticks, most):
         player.transact(first, last, tick)
         advance(last - first)
     return player.played()
@@ -101,14 +105,14 @@ def due_ticks(rules: Sequence[Rule], rows: ObservationBatch) -> Times:
     return np.unique(np.concatenate(found))
 
 
-def _transactions(arrival: Times, ticks: Times) -> Iterator[tuple[int, int, int | None]]:
-    """Rows from-to, and the tick after them: what came until a tick comes before it."""
+def _transactions(arrival: Times, ticks: Times, most: int) -> Iterator[tuple[int, int, int | None]]:
+    """Rows from-to, `most` of them, and the tick after them: what came until a tick comes before it."""
     first = 0
     ends = np.searchsorted(arrival, ticks, side="right").tolist()
     for end, tick in zip([*ends, len(arrival)], [*ticks.tolist(), None], strict=True):
-        while end - first > BATCH:
-            yield first, first + BATCH, None
-            first += BATCH
+        while end - first > most:
+            yield first, first + most, None
+            first += most
         if end > first or tick is not None:
             yield first, end, tick
         first = end
