@@ -5,14 +5,14 @@ Called by the engine for the few rows that are told of, one at a time.
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
-from dataclasses import dataclass
 
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from alerts.condition import Limits, Signal, confirmed_level
+from alerts.condition import Signal, confirmed_level
 from alerts.model import Condition, Event, EventKind, Evidence, Phase, Severity
 from alerts.rules.book import RESERVED
 from alerts.rules.slope import HOUR, recent_slope
@@ -27,7 +27,7 @@ SLOPE_WINDOW, SLOPE_SPAN, SLOPE_POINTS = int(HOUR), int(HOUR) // 2, 4  # the slo
 CLEARING_EVIDENCE = 8  # rows at most that an end is told with
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Decision:
     """What the machine decided of one target: the event's kind, levels, times and identity."""
 
@@ -180,11 +180,11 @@ def _unsigned(sign: int, value: float) -> float:
 
 
 def _verified(table: RuleTable, pair: int, signal: Signal, level: int) -> bool:
-    """Whether the newest samples that it takes all stand at or above the level, and none is suspect."""
+    """Whether the samples that it takes confirm the level, none of those that do being suspect."""
     limits = table.limits.take(np.array([pair]))
     samples = np.array([table.plans[pair].verified_samples])
-    trusted = Signal(np.where(signal.suspect, -np.inf, signal.value), signal.time, signal.suspect)
-    asked = Limits(limits.raise_at, limits.clear_at, limits.hold, samples)
+    trusted = dataclasses.replace(signal, value=np.where(signal.suspect, -np.inf, signal.value))
+    asked = dataclasses.replace(limits, samples=samples, of=np.maximum(limits.of, samples))
     return bool(confirmed_level(asked, trusted)[0] >= level)
 
 

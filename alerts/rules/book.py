@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import msgspec
 from alerts.rules import KINDS
 from alerts.rules.kind import Kind, Plan, RuleSettings, Select, Target
 from alerts.rules.lint import check_plans, check_references, check_select
+from alerts.rules.standing import escalations, reminders
 from ingest.catalog import Catalogue
 from ingest.yaml_lines import (
     ConfigError,
@@ -141,7 +142,13 @@ def _plans(kind: Kind, settings: RuleSettings, catalogue: Catalogue) -> Iterator
         except ValueError as error:
             raise ValueError(f"{error} ({key})") from None
         if plan is not None:
-            yield target, plan
+            yield target, _standing(settings, plan)
+
+
+def _standing(settings: RuleSettings, plan: Plan) -> Plan:
+    """The plan with what the rule says of alerts that stand."""
+    remind, escalate = reminders(settings.remind, plan.bands), escalations(settings.escalate, plan.bands)
+    return replace(plan, remind=remind, escalate=escalate)
 
 
 def selects(select: Select, target: Target) -> bool:
@@ -160,7 +167,7 @@ def rule_version(settings: RuleSettings, target: Target, plan: Plan) -> str:
 
     Words for people and the choice of stations stay out: they change no decision about the target.
     """
-    content = msgspec.json.encode((settings.deciding(), target.key, repr(astuple(plan))), order="sorted")
+    content = msgspec.json.encode((settings.deciding(), target.key, plan.deciding()), order="sorted")
     return hashlib.sha256(content).hexdigest()[:VERSION_LENGTH]
 
 

@@ -7,7 +7,7 @@ turns signals into phases and events. A new kind is one new file beside this one
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, astuple, dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,6 +17,7 @@ from pydantic import Field
 from alerts.condition import Signal
 from alerts.model import Severity
 from alerts.rules.quantity import QuantityField
+from alerts.rules.standing import Active, EscalateAfter, Remind
 from ingest.catalog import Datastream, Station
 from ingest.config_model import Identifier, Model, Text
 from ingest.memory import Windows
@@ -48,12 +49,20 @@ class Select(Model):
 
 
 class RuleSettings(Model):
-    """What every rule has."""
+    """What every rule has.
+
+    `shadow`: on trial; its events are recorded, compared in scorecards and never notified. `active`: when it
+    may raise and escalate (`RuleTable.limits_at`). `remind` and `escalate`: see `alerts.rules.standing`.
+    """
 
     id: Identifier
     kind: Identifier
     title: Text
     select: Select
+    shadow: bool = False
+    active: Active | None = None
+    remind: Remind | None = None
+    escalate: Annotated[tuple[EscalateAfter, ...], Field(min_length=1)] | None = None
 
     @property
     def sign(self) -> int:
@@ -61,8 +70,21 @@ class RuleSettings(Model):
         return 1
 
     def deciding(self) -> dict[str, Any]:
-        """All that decides, for the rule's version: words for people and the choice of stations do not."""
-        return self.model_dump(mode="json", exclude={"title", "select"})
+        """All that decides, for the rule's version: words for people and the choice of stations do not.
+
+        What is off says nothing: a rule that is older than an option keeps its version.
+        """
+        found: dict[str, Any] = _without_what_is_off(
+            self.model_dump(mode="json", exclude={"title", "select"})
+        )
+        return found
+
+
+def _without_what_is_off(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {name: one for name, one in value.items() if one is not None and one is not False}
+        return {name: _without_what_is_off(one) for name, one in kept.items()}
+    return [_without_what_is_off(one) for one in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +116,13 @@ class Band:
 class Plan:
     """A rule's settings worked out for one target. Times in microseconds.
 
-    `samples`: how many usable rows in a row raise a level; `verified_samples`: how many make it verified.
+    `samples`: how many of the newest `of` usable rows (0: of as many) raise a level, standing at or above it
+    in an unbroken run for `sustain` (0: for any time); `verified_samples`: how many make it verified.
     `quiet_below`: an observation, times the rule's `sign`, below it cannot change a target without an alert.
     `memory` and `rows`: how far back, and how many rows, the signal looks. `evidence`: how many rows, at
-    most, a raise is told with.
+    most, a raise is told with. `neighbours`: whether one of the catalogue's `neighbours` of the datastream
+    that stands at its level of the same rank confirms a sample here: the engine makes the signal `sure`.
+    `remind`: (rank, every), `escalate`: (rank, after, severity), worked out from the settings by `standing`.
     """
 
     bands: tuple[Band, ...]
@@ -109,6 +134,22 @@ class Plan:
     memory: int
     rows: int
     evidence: int
+    of: int = 0
+    sustain: int = 0
+    neighbours: bool = False
+    remind: tuple[tuple[int, int], ...] = ()
+    escalate: tuple[tuple[int, int, Severity], ...] = ()
+
+    def deciding(self) -> str:
+        """All of it as text, for a version. What is not used is left out: what plans learn later changes no
+        version of a plan that does without."""
+        first = sum(field.default is MISSING for field in fields(self))
+        later = [
+            (field.name, getattr(self, field.name))
+            for field in fields(self)[first:]
+            if getattr(self, field.name) != field.default
+        ]
+        return repr(astuple(self)[:first]) + (repr(later) if later else "")
 
 
 class Kind(Protocol):

@@ -42,6 +42,7 @@ from ingest.yaml_lines import Place, Problem
 class Confirm(Model):
     samples: Annotated[int, Field(ge=1, le=10)] = 2
     at_once_above: Duration = 600.0
+    neighbours: bool = False
 
 
 class ClearBelow(Model):
@@ -131,6 +132,7 @@ class Threshold:
             memory=max(MEMORY_BOUND, micros(span)),
             rows=rows_needed(span, cadence),
             evidence=confirm.samples,
+            neighbours=confirm.neighbours and bool(target.datastream.neighbours),
         )
 
     def accepted(self, settings: Settings) -> frozenset[Quality]:
