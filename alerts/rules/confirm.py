@@ -50,7 +50,7 @@ def sure_beyond(value: Floats, time: NDArray[np.int64], trusted: NDArray[np.bool
     """The level (n) that the newest sample of (n, k) confirms by itself: its value less `beyond` (n), where
     it continues the trend, else -inf.
 
-    It does where the two steps before it rose, and it rises at most twice as fast as the faster of them.
+    It does where the two steps before it rose, and it rises at most twice as fast as over both of them.
     """
     rows = np.arange(len(value))[:, None]
     newest = np.argsort(trusted, axis=1, kind="stable")[:, -TREND_SAMPLES - 1 :]
@@ -58,6 +58,7 @@ def sure_beyond(value: Floats, time: NDArray[np.int64], trusted: NDArray[np.bool
         return np.full(len(value), -np.inf)
     known = trusted[:, -1] & trusted[rows, newest].all(axis=1)
     rise = np.diff(np.where(known[:, None], value[rows, newest], 0.0), axis=1)
-    rate = rise / np.maximum(np.diff(time[rows, newest], axis=1), 1)
-    continues = (rate[:, :-1] > 0).all(axis=1) & (rate[:, -1] <= TREND_STEEPENS * rate[:, :-1].max(axis=1))
-    return np.where(known & continues & (rate[:, -1] > 0), value[:, -1] - beyond, -np.inf)
+    took = np.maximum(np.diff(time[rows, newest], axis=1), 1)
+    before = rise[:, :-1].sum(axis=1) / took[:, :-1].sum(axis=1)
+    continues = (rise > 0).all(axis=1) & (rise[:, -1] / took[:, -1] <= TREND_STEEPENS * before)
+    return np.where(known & continues, value[:, -1] - beyond, -np.inf)

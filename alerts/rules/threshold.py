@@ -44,6 +44,8 @@ from ingest.memory import Windows
 from ingest.model import Quality
 from ingest.yaml_lines import Place, Problem
 
+MOST_STEPS = 20  # where nothing says how high the water can stand: 10 m in steps of half a metre
+
 
 class Threshold:
     name: ClassVar[str] = "threshold"
@@ -186,10 +188,11 @@ def _steps(steps: Steps, datastream: Datastream) -> Iterator[tuple[int, str, flo
     highest, every = datastream.levels[-1], steps.every.in_unit(datastream.unit)
     if highest.name != steps.above:
         return
+    if every <= 0:
+        raise ValueError("`steps.every` is not above 0")
     top, _ = highest_possible(datastream)
-    if not np.isfinite(top) or every <= 0:
-        raise ValueError("`steps` needs an `every` above 0, and a gross range up to which it counts")
-    for number in range(1, int(round((top - highest.value) / every, 6)) + 1):
+    room = min((top - highest.value) / every, MOST_STEPS)
+    for number in range(1, int(round(room, 6)) + 1):
         by = f"{round(number * every, 9):g}".replace(".", ",")
         value = round(highest.value + number * every, 9)
         yield highest.rank + number, f"{highest.name} +{by} {datastream.unit}", value, steps.severity

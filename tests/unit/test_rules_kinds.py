@@ -207,10 +207,11 @@ def test_each_half_metre_above_the_highest_level_escalates() -> None:
     assert [(band.rank, band.raise_at) for band in plan.bands[3:]] == [(4, 4.0), (5, 4.5), (6, 5.0)]
 
 
-def test_steps_end_at_what_the_sensor_sees_and_need_a_range() -> None:
+def test_steps_end_at_what_the_sensor_sees() -> None:
     seen = Ranging(zero_elevation=5.0, blanking=0.8, max_range=9.0)
     assert len(rule_of(STEPS, gauge(ranging=seen)).plans[0][1].bands) == 4  # up to 4.2 m
-    assert "needs an `every` above 0, and a gross range" in refused(STEPS, gauge())
+    assert len(rule_of(STEPS, gauge()).plans[0][1].bands) == 3 + 20  # nothing says where it ends
+    assert "is not above 0" in refused(STEPS.replace("0.5 m", "0 m"), gauge())
 
 
 def test_a_station_without_the_level_has_no_steps() -> None:
