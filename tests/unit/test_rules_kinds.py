@@ -172,8 +172,9 @@ def test_one_sample_far_above_its_level_that_continues_the_trend_opens_at_once()
     assert told(text, gauge(), "0.9 0.8 0.7 1.12") == []  # against the trend
     assert told(text, gauge(), "0.92 1.12") == []  # nothing is known of a trend
     assert told(text, gauge(), "0.6 0.75 0.92 1.12?") == []  # suspect
-    (event,) = events(text, gauge(), "0.6 0.75 0.92 1.12")
-    assert event.verified
+    step = trace(rule_of(text, gauge()), "0.6 0.75 0.92 1.12")[-1]
+    assert step.events[0].verified
+    assert step.why == "One sample that continues the trend stands beyond doubt at or above BĐ I (1 m)."
 
 
 def test_a_neighbour_may_confirm_where_the_catalogue_names_one() -> None:
