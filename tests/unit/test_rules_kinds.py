@@ -164,6 +164,14 @@ def test_what_can_never_confirm_is_refused(confirm: str, words: str) -> None:
     assert words in refused(f"{RIVER}    confirm: {confirm}\n", gauge())
 
 
+def test_a_time_of_less_than_a_cadence_is_refused_and_of_less_than_two_a_warning() -> None:
+    def severity(time: str) -> list[str]:
+        text = f"{RIVER}    confirm: {{ samples: 1, for: {time} }}\n"
+        return [problem.severity.value for problem in parse_rules(text, "rules.yaml", gauge())[1]]
+
+    assert (severity("4min"), severity("6min"), severity("10min")) == (["error"], ["warning"], [])
+
+
 def test_one_sample_far_above_its_level_that_continues_the_trend_opens_at_once() -> None:
     text = RIVER + "    confirm: { samples: 2, at_once_beyond: 0.10 m }\n"
     assert told(text, gauge(), "0.6 0.75 0.92 1.12") == [("raised", "BĐ I")]
