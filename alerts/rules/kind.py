@@ -170,7 +170,12 @@ class Plan:
 
 class Kind(Protocol):
     """A rule kind. One without a `signal` is judged on the time since its target was last heard of (seconds),
-    on ticks, and by each arrival."""
+    on ticks, and by each arrival.
+
+    A kind whose signal is not what people know may also have `told(settings, plan, band, signal, observed)`,
+    as the function `told` here uses it, and `words(settings, plan, band)`: how `rule test` says that a level
+    is reached, and that it is left.
+    """
 
     name: ClassVar[str]
     settings: ClassVar[type[RuleSettings]]

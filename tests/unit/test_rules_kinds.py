@@ -273,6 +273,7 @@ def test_a_band_is_explained() -> None:
         ("low: 6.0", "low: 6.4", "the edge 6.4 lies within `clear.inside` of the band inside it"),
         ("high: 8.5", "high: 6.8", "nothing is left inside the band"),
         ("inside: 0.2", "below: 0.2", "`clear` has `inside`"),
+        ("low: 6.5, ", "", "a side that one level leaves out has a limit in a level further out"),
         ("high: 8.5", "high: 15", "fair (15 1) of R1/water_level can never be reached"),
         ("direction: outside", "direction: above", "`clear` has `below`"),
         ("samples: 1", "samples: 1, at_once_beyond: 0.1", "`at_once_beyond` needs"),
