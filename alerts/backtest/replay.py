@@ -28,8 +28,8 @@ from ingest.model import Changes, Moment, ObservationBatch
 from ingest.refine import Refiner
 
 BATCH = 20_000  # rows, the most that a transaction of the service takes
-# Rows of one series in a batch, at most: where one of them could change anything the engine judges all of them
-# one after the other, so that of few series short batches are the faster ones (measured on 1 to 50).
+# Rows of one series in a batch, at most: where one of them could change anything the engine judges all of
+# them one after the other, so that of few series short batches are the faster ones (measured on 1 to 50).
 ROWS_OF_ONE = 2_000
 Times = NDArray[np.int64]
 Advance = Callable[[int], None]  # told of so many rows more
