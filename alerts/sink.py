@@ -15,7 +15,7 @@ from prometheus_client import Counter
 
 from alerts import store
 from alerts.engine import Engine
-from alerts.evaluation import Outcome
+from alerts.staging import Outcome
 from ingest.model import Changes
 from ingest.store import read
 

@@ -28,17 +28,18 @@ _EVENT = "{0}.seq, (extract(epoch from {0}.created_at) * 1000000)::bigint, {0}.b
 _EVENT_E = _EVENT.format("e")
 _CONDITION = f"""c.rule, c.target, c.phase, c.level, {_MICROS.format("c.since")}, c.candidate_level,
     {_MICROS.format("c.candidate_since")}, c.alert_id::text, {_MICROS.format("c.opened_at")}, c.ordinal,
-    c.rule_version"""
+    c.rule_version, {_MICROS.format("c.told_at")}, {_MICROS.format("c.level_since")}, c.prolonged"""
 
 _UPSERT = f"""
     INSERT INTO alert_condition (rule, target, phase, level, since, candidate_level, candidate_since,
-                                 alert_id, opened_at, ordinal, rule_version)
-    VALUES (%s, %s, %s, %s, {_TIME}, %s, {_TIME}, %s, {_TIME}, %s, %s)
+                                 alert_id, opened_at, ordinal, rule_version, told_at, level_since, prolonged)
+    VALUES (%s, %s, %s, %s, {_TIME}, %s, {_TIME}, %s, {_TIME}, %s, %s, {_TIME}, {_TIME}, %s)
     ON CONFLICT (rule, target) DO UPDATE SET
         phase = excluded.phase, level = excluded.level, since = excluded.since,
         candidate_level = excluded.candidate_level, candidate_since = excluded.candidate_since,
         alert_id = excluded.alert_id, opened_at = excluded.opened_at, ordinal = excluded.ordinal,
-        rule_version = excluded.rule_version
+        rule_version = excluded.rule_version, told_at = excluded.told_at,
+        level_since = excluded.level_since, prolonged = excluded.prolonged
 """
 
 _decoder = msgspec.json.Decoder(Event)
@@ -109,7 +110,7 @@ def open_alerts(connection: Connection) -> list[OpenAlert]:
         WHERE c.level > 0
         ORDER BY c.level DESC, newest.seq DESC"""
     return [
-        OpenAlert(_condition(row[:11]), _numbered(row[11:14]), _numbered(row[14:17]))
+        OpenAlert(_condition(row[:-6]), _numbered(row[-6:-3]), _numbered(row[-3:]))
         for row in connection.execute(query)
     ]
 
@@ -142,4 +143,7 @@ def _condition_row(condition: Condition) -> tuple[Any, ...]:
         condition.opened_at,
         condition.ordinal,
         condition.rule_version,
+        condition.told_at,
+        condition.level_since,
+        condition.prolonged,
     )

@@ -3,7 +3,9 @@
 A kind is registered here and nowhere else; `huewatch check` and config/README.md ask this registry.
 """
 
-from alerts.rules import rate, silence, threshold
+from alerts.rules import compound, rate, silence, threshold
 from alerts.rules.kind import Kind
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (threshold.KIND, rate.KIND, silence.KIND)}
+KINDS: dict[str, Kind] = {
+    kind.name: kind for kind in (threshold.KIND, rate.KIND, silence.KIND, compound.KIND)
+}

@@ -89,13 +89,24 @@ def _without_what_is_off(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One datastream under a rule, with the number that the database gave it (-1 while only linting)."""
+    """One datastream under a rule, with the number that the database gave it (-1 while only linting).
+
+    Of a gateway, which is a target of silence, `behind` are the sensors that only it hears; the rest is that
+    of the first.
+    """
 
     key: str
     station: Station
     datastream: Datastream
     number: int = -1
     derived: bool = False
+    behind: tuple[Target, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """The id of its station; "" for a gateway that serves several."""
+        stations = {target.station.id for target in self.behind}
+        return self.station.id if len(stations) < 2 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +163,11 @@ class Plan:
         return repr(astuple(self)[:first]) + (repr(later) if later else "")
 
 
+Plans = tuple[tuple[Target, Plan], ...]
+
+
 class Kind(Protocol):
-    """A rule kind. One without a `signal` is judged on the time since its target was last heard of (seconds),
-    on ticks, and by each arrival."""
+    """A rule kind: a `RowKind`, an `ArrivalKind`, or the compound of other rules' conditions."""
 
     name: ClassVar[str]
     settings: ClassVar[type[RuleSettings]]
@@ -182,6 +195,15 @@ class RowKind(Kind, Protocol):
 
         Where the newest sample is below `floor` (n), NaN may stand for it: it would change nothing.
         """
+
+
+@runtime_checkable
+class ArrivalKind(Kind, Protocol):
+    """A kind that is judged on ticks, on the seconds since its target was last heard of, and by each
+    arrival."""
+
+    def led(self, rule_plans: Plans) -> Plans:
+        """The plans of a rule with those of the gateways that lead its targets before them."""
 
 
 def across_installations(kind: Kind) -> bool:

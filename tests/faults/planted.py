@@ -14,8 +14,8 @@ import psycopg
 
 import huewatch
 from alerts import store
-from alerts.evaluation import Outcome
 from alerts.sink import AlertSink
+from alerts.staging import Outcome
 from ingest.model import Intake, RawMessage
 from ingest.mqtt import Subscriber
 from ingest.mqtt_connection import Connection

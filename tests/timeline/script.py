@@ -33,7 +33,7 @@ TIME = r"(\d+):(\d\d)"
 VALUE = re.compile(rf"{TIME}  +(-?\d+\.\d+)([?!]?)(?: at {TIME})?")
 RAMP = re.compile(rf"{TIME}\.\.{TIME}  +(-?\d+\.\d+) -> (-?\d+\.\d+)([?!]?)")
 WORD = re.compile(rf"{TIME}  +(tick|blind|sighted|restart)")
-EXPECTED = re.compile(rf"{TIME}(?:\.\.{TIME})?  +(\w+)(?: ([^,]+))?(, not verified)?")
+EXPECTED = re.compile(rf"{TIME}(?:\.\.{TIME})?  +(\w+)(?: ([^,]+))?(, not verified)?(, learnt late)?")
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Expected:
     kind: str
     level: str
     verified: bool
+    learnt_late: bool
 
 
 @dataclass
@@ -124,7 +125,9 @@ class _Reader:
             raise ValueError(f"not an expectation: {line!r}")
         first = clock(match[1], match[2])
         last = clock(match[3], match[4]) if match[3] else first
-        self.case.expected.append(Expected(first, last, match[5], match[6] or "", not match[7]))
+        self.case.expected.append(
+            Expected(first, last, match[5], match[6] or "", not match[7], bool(match[8]))
+        )
 
     def finish(self) -> None:
         self.case.steps = [step for _, step in sorted(self.said, key=lambda entry: entry[0])]

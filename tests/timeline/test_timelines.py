@@ -63,8 +63,9 @@ def test_timeline(path: Path, together: bool) -> None:
     case, rules = load(path)
     assert {rule.id for rule in rules} == set(case.rules)
     told = play(case, rules, together)
-    said = [(event.kind.value, event.level_name, event.verified) for event in told]
-    assert said == [(want.kind, want.level, want.verified) for want in case.expected], case.sentence
+    said = [(event.kind.value, event.level_name, event.verified, event.learnt_late) for event in told]
+    wanted = [(want.kind, want.level, want.verified, want.learnt_late) for want in case.expected]
+    assert said == wanted, case.sentence
     for event, want in zip(told, case.expected, strict=True):
         assert want.first <= event.event_time <= want.last, (
             f"{case.sentence}: {event.kind} {event.level_name}"
