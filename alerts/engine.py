@@ -40,7 +40,7 @@ class Engine:
     """The rules of a catalogue over its datastreams; `rules` must be numbered by the database."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        watched = [_led(rule) for rule in rules if rule.plans]
+        watched = _led([rule for rule in rules if rule.plans])
         plans = [plan for rule in watched for _, plan in rule.plans]
         numbers = sorted({target.number for rule in watched for target, _ in rule.plans})
         self.numbers = np.array(numbers, np.int64)  # the datastreams that any rule looks at
@@ -131,10 +131,16 @@ class Engine:
         )
 
 
-def _led(rule: Rule) -> Rule:
-    """A rule of silence with the gateways of its targets before them."""
-    if not isinstance(rule.kind, ArrivalKind):
-        return rule
-    plans = rule.kind.led(rule.plans)
-    ahead = len(plans) - len(rule.plans)
-    return replace(rule, plans=plans, versions=(*rule.versions[:1] * ahead, *rule.versions))
+def _led(rules: Sequence[Rule]) -> list[Rule]:
+    """The rules, those of silence with the gateways of their targets before them, each gateway once for a
+    rule."""
+    found: list[Rule] = []
+    known: set[tuple[str, str]] = set()
+    for rule in rules:
+        if isinstance(rule.kind, ArrivalKind):
+            gateways = [one for one in rule.kind.gateways(rule.plans) if (rule.id, one[0].key) not in known]
+            known.update((rule.id, target.key) for target, _ in gateways)
+            versions = (*rule.versions[:1] * len(gateways), *rule.versions)
+            rule = replace(rule, plans=(*gateways, *rule.plans), versions=versions)
+        found.append(rule)
+    return found

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkabl
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from alerts.condition import Signal
 from alerts.model import Severity
@@ -35,17 +35,30 @@ FLAGS = {"pass": Quality.PASS, "suspect": Quality.SUSPECT, "not_evaluated": Qual
 
 
 class Select(Model):
-    """Which datastreams a rule looks at; every line given must hold.
+    """Which datastreams a rule looks at; every line given must hold, and of each line any one word.
 
-    Derived ones only by their property. `other_than`: properties that are left out. `if_any`: that nothing is
-    selected is no mistake, since the rule waits for the first sensor of its kind.
+    Derived ones only by their property. `other_than`: properties that are left out. `rivers` and `wards` by
+    either language's name. `if_any`: that nothing is selected is no mistake, since the rule waits for the
+    first sensor of its kind.
     """
 
     property: Identifier | None = None
     other_than: Annotated[tuple[Identifier, ...], Field(min_length=1)] | None = None
     kind: Literal["river", "street", "rain", "reservoir", "barrage", "tide", "air", "water"] | None = None
     stations: Annotated[tuple[Identifier, ...], Field(min_length=1)] | None = None
+    rivers: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    wards: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    tags: Annotated[tuple[Identifier, ...], Field(min_length=1)] | None = None
     if_any: bool = False
+
+
+class Override(Model):
+    """Settings that are other for some stations: whatever decides, merged over the rule's own and checked as
+    they are."""
+
+    model_config = ConfigDict(extra="allow")
+
+    stations: Annotated[tuple[Identifier, ...], Field(min_length=1)]
 
 
 class RuleSettings(Model):
@@ -63,6 +76,7 @@ class RuleSettings(Model):
     active: Active | None = None
     remind: Remind | None = None
     escalate: Annotated[tuple[EscalateAfter, ...], Field(min_length=1)] | None = None
+    overrides: Annotated[tuple[Override, ...], Field(min_length=1)] | None = None
 
     @property
     def sign(self) -> int:
@@ -75,7 +89,7 @@ class RuleSettings(Model):
         What is off says nothing: a rule that is older than an option keeps its version.
         """
         found: dict[str, Any] = _without_what_is_off(
-            self.model_dump(mode="json", exclude={"title", "select"})
+            self.model_dump(mode="json", exclude={"title", "select", "overrides"})
         )
         return found
 
@@ -202,8 +216,8 @@ class ArrivalKind(Kind, Protocol):
     """A kind that is judged on ticks, on the seconds since its target was last heard of, and by each
     arrival."""
 
-    def led(self, rule_plans: Plans) -> Plans:
-        """The plans of a rule with those of the gateways that lead its targets before them."""
+    def gateways(self, plans: Plans) -> Plans:
+        """The gateways that several of a rule's targets have, as targets themselves."""
 
 
 def across_installations(kind: Kind) -> bool:
@@ -223,10 +237,11 @@ def needs_zero(kind: Kind) -> bool:
 
 
 class ExplicitLevel(Model):
-    """A level that the rule itself names, for every target alike; its rank is its place in the list."""
+    """A level that the rule itself names; its rank is its place in the list. Without a value there is none,
+    and its rank stays free."""
 
     name: Annotated[str, Field(min_length=1)]
-    value: QuantityField
+    value: QuantityField | None
     severity: Severity
 
 

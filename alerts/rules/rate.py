@@ -59,10 +59,14 @@ class Rate:
         datastream = target.datastream
         if not datastream.levels:
             return None
-        limits = [level.value.per_hour(datastream.unit) for level in settings.levels]
+        limits = [
+            (rank, level, level.value.per_hour(datastream.unit))
+            for rank, level in enumerate(settings.levels, start=1)
+            if level.value is not None
+        ]
         bands = tuple(
             Band(rank, level.name, level.severity, limit, round(limit * settings.clear.fraction, 9))
-            for rank, (level, limit) in enumerate(zip(settings.levels, limits, strict=True), start=1)
+            for rank, level, limit in limits
         )
         lowest = min(level.value for level in datastream.levels)
         return Plan(

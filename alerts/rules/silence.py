@@ -63,12 +63,11 @@ class Silence:
             evidence=1,
         )
 
-    def led(self, rule_plans: Plans) -> Plans:
+    def gateways(self, plans: Plans) -> Plans:
         behind: dict[str, list[tuple[Target, Plan]]] = defaultdict(list)
-        for target, plan in rule_plans:
+        for target, plan in plans:
             behind[target.datastream.current().source.gateway].append((target, plan))
-        gateways = [_gateway(name, members) for name, members in behind.items() if len(members) > 1]
-        return (*gateways, *rule_plans)
+        return tuple(_gateway(name, members) for name, members in behind.items() if len(members) > 1)
 
     def lint(
         self, settings: Settings, plans: Sequence[tuple[Target, Plan]], place: Place

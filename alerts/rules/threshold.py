@@ -195,10 +195,14 @@ def _bands(settings: Settings, datastream: Datastream) -> tuple[Band, ...]:
             Band(rank, name, settings.severities[name], sign * value, round(sign * value - back, 9))
             for rank, name, value in named
         )
-    levels = [(level, level.value.in_unit(datastream.unit)) for level in settings.levels]
+    levels = [
+        (rank, level, level.value.in_unit(datastream.unit))
+        for rank, level in enumerate(settings.levels, start=1)
+        if level.value is not None
+    ]
     return tuple(
         Band(rank, level.name, level.severity, sign * value, round(sign * value - back, 9))
-        for rank, (level, value) in enumerate(levels, start=1)
+        for rank, level, value in levels
     )
 
 
