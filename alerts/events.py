@@ -100,7 +100,7 @@ def tell(table: RuleTable, pair: int, window: Windows, signal: Signal, decision:
         observed=None if newest is None else float(window.value[0, newest]),
         observed_at=None if newest is None else int(window.time[0, newest]),
         rate_per_hour=decision.rate_per_hour,
-        verified=not rises or _verified(table, pair, signal, decision.level),
+        verified=not rises or table.kind is None or _verified(table, pair, signal, decision.level),
         evidence=_evidence(window, usable, plan.evidence if rises else CLEARING_EVIDENCE),
         direction="above" if sign > 0 else "below",
         reason=decision.reason,
