@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from alerts.condition import Signal, confirmed_level
 from alerts.model import Condition, Event, EventKind, Evidence, Phase, Severity
 from alerts.rules.book import RESERVED
+from alerts.rules.kind import told
 from alerts.rules.slope import HOUR, recent_slope
 from alerts.rules.table import RuleTable
 from ingest.memory import NEVER, Windows
@@ -73,8 +74,8 @@ def tell(table: RuleTable, pair: int, window: Windows, signal: Signal, decision:
     severity = level or table.band(pair, decision.previous_level)
     usable = table.usable(window)[0]
     newest = int(np.flatnonzero(usable)[-1]) if usable.any() else None
-    sign = table.rule.settings.sign
-    value = _unsigned(sign, float(signal.value[0, -1]))
+    observed = np.nan if newest is None else float(window.value[0, newest])
+    said = told(table.rule.kind, table.rule.settings, plan, judged, float(signal.value[0, -1]), observed)
     rises = decision.level > decision.previous_level
     return Event(
         event_id=event_identity(
@@ -94,15 +95,15 @@ def tell(table: RuleTable, pair: int, window: Windows, signal: Signal, decision:
         nature=target.station.nature.value,
         event_time=decision.event_time,
         detected_at=decision.detected_at,
-        value=value if np.isfinite(value) else None,
+        value=said.value if np.isfinite(said.value) else None,
         unit=plan.unit,
-        threshold=_unsigned(sign, judged.raise_at) if plan.unit else None,
-        observed=None if newest is None else float(window.value[0, newest]),
+        threshold=said.threshold,
+        observed=None if newest is None else observed,
         observed_at=None if newest is None else int(window.time[0, newest]),
-        rate_per_hour=decision.rate_per_hour,
+        rate_per_hour=None if said.steady else decision.rate_per_hour,
         verified=not rises or table.kind is None or _verified(table, pair, signal, decision.level),
         evidence=_evidence(window, usable, plan.evidence if rises else CLEARING_EVIDENCE),
-        direction="above" if sign > 0 else "below",
+        direction=said.direction,
         reason=decision.reason,
         shadow=table.rule.settings.shadow,
         learnt_late=decision.learnt_late,
@@ -216,11 +217,6 @@ def slopes(table: RuleTable, windows: Windows, pair: NDArray[np.int64]) -> list[
     """The robust slope of each pair's window, per hour, None where there is too little to judge by."""
     found = recent_slope(windows, table.comparable(windows, pair), SLOPE_WINDOW, SLOPE_SPAN, SLOPE_POINTS)
     return [None if np.isnan(slope) else round(slope, 6) for slope in found.tolist()]
-
-
-def _unsigned(sign: int, value: float) -> float:
-    """A signal's value as it was measured, never -0."""
-    return sign * value + 0.0
 
 
 def _verified(table: RuleTable, pair: int, signal: Signal, level: int) -> bool:

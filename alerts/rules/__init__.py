@@ -3,9 +3,19 @@
 A kind is registered here and nowhere else; `huewatch check` and config/README.md ask this registry.
 """
 
-from alerts.rules import compound, rate, silence, threshold
+from alerts.rules import accumulation, compound, flat_line, index, rate, saturation, silence, threshold
 from alerts.rules.kind import Kind
 
 KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in (threshold.KIND, rate.KIND, silence.KIND, compound.KIND)
+    kind.name: kind
+    for kind in (
+        threshold.KIND,
+        rate.KIND,
+        accumulation.KIND,
+        index.KIND,
+        saturation.KIND,
+        flat_line.KIND,
+        silence.KIND,
+        compound.KIND,
+    )
 }

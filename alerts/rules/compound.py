@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from alerts.model import Severity
-from alerts.rules.kind import Band, Plan, RuleSettings, Target, micros
+from alerts.rules.kind import Band, Plan, RuleSettings, Target, Told, micros
 from ingest.config_model import DatastreamKey, Duration, Identifier, Model
 from ingest.yaml_lines import Place, Problem
 
@@ -80,6 +80,10 @@ class Compound:
             rows=1,
             evidence=1,
         )
+
+    def told(self, settings: Settings, plan: Plan, band: Band, signal: float, observed: float) -> Told:
+        """An event has its reason; there is no value that decided."""
+        return Told(float("nan"), None, "above", steady=True)
 
     def lint(
         self, settings: Settings, plans: Sequence[tuple[Target, Plan]], place: Place

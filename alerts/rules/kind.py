@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field
 
 from alerts.condition import Signal
 from alerts.model import Severity
-from alerts.rules.quantity import QuantityField
+from alerts.rules.quantity import Quantity, QuantityField
 from alerts.rules.standing import Active, EscalateAfter, Remind
 from ingest.catalog import Datastream, Station
 from ingest.config_model import Identifier, Model, Text
@@ -147,6 +147,7 @@ class Plan:
     `memory` and `rows`: how far back, and how many rows, the signal looks. `evidence`: how many rows, at
     most, a raise is told with. `neighbours`: whether one of the catalogue's `neighbours` of the datastream
     that stands at its level of the same rank confirms a sample here: the engine makes the signal `sure`.
+    `own`: numbers of this target that its kind's signal asks for, as many for each target of a rule.
     `remind`: (rank, every), `escalate`: (rank, after, severity), worked out from the settings by `standing`.
     """
 
@@ -162,6 +163,7 @@ class Plan:
     of: int = 0
     sustain: int = 0
     neighbours: bool = False
+    own: tuple[float, ...] = ()
     remind: tuple[tuple[int, int], ...] = ()
     escalate: tuple[tuple[int, int, Severity], ...] = ()
 
@@ -201,11 +203,17 @@ class RowKind(Kind, Protocol):
         """The flags of rows that may take part."""
 
     def signal(
-        self, settings: Any, windows: Windows, usable: NDArray[np.bool_], floor: NDArray[np.float64]
+        self,
+        settings: Any,
+        windows: Windows,
+        usable: NDArray[np.bool_],
+        floor: NDArray[np.float64],
+        own: NDArray[np.float64],
     ) -> Signal:
         """The signal of n series, times the rule's `sign`, newest last.
 
-        `usable` marks the rows (n, k) that may take part.
+        `usable` marks the rows (n, k) that may take part; `own` (n, m) is what their plans say under that
+        name.
 
         Where the newest sample is below `floor` (n), NaN may stand for it: it would change nothing.
         """
@@ -218,6 +226,27 @@ class ArrivalKind(Kind, Protocol):
 
     def gateways(self, plans: Plans) -> Plans:
         """The gateways that several of a rule's targets have, as targets themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an event says of the signal that decided: its value and the limit as people know them, and on
+    which side of the limit the alert stands. `steady`: its slope says nothing of water, and is left out."""
+
+    value: float
+    threshold: float | None
+    direction: str
+    steady: bool = False
+
+
+def told(kind: Kind, settings: RuleSettings, plan: Plan, band: Band, signal: float, observed: float) -> Told:
+    """How a signal is told beside a level, `observed` being the newest usable value: as the kind's own `told`
+    says, else the signal and the level, without the rule's `sign`."""
+    say = getattr(kind, "told", None)
+    own: Told | None = say(settings, plan, band, signal, observed) if say else None
+    sign = settings.sign
+    plain = Told(sign * signal + 0.0, sign * band.raise_at + 0.0, "above" if sign > 0 else "below")
+    return own or plain  # + 0.0: nothing is told as -0
 
 
 def across_installations(kind: Kind) -> bool:
@@ -243,6 +272,17 @@ class ExplicitLevel(Model):
     name: Annotated[str, Field(min_length=1)]
     value: QuantityField | None
     severity: Severity
+
+
+def ranked(levels: Iterable[ExplicitLevel]) -> list[tuple[int, ExplicitLevel, Quantity]]:
+    """The levels that have a value, with their ranks and values."""
+    return [(rank, one, one.value) for rank, one in enumerate(levels, start=1) if one.value is not None]
+
+
+def as_measured(windows: Windows, usable: NDArray[np.bool_], sign: int = 1) -> Signal:
+    """The values themselves, times a rule's `sign`."""
+    suspect = usable & (windows.quality == Quality.SUSPECT)
+    return Signal(np.where(usable, sign * windows.value, np.nan), windows.time, suspect)
 
 
 def flags(accept: Iterable[str]) -> frozenset[Quality]:

@@ -46,6 +46,7 @@ class RuleTable:
         self.remind = _by_rank(ranks, [plan.remind for plan in self.plans])
         self.escalate = _by_rank(ranks, [tuple(one[:2] for one in plan.escalate) for plan in self.plans])
         self._sign = rule.settings.sign
+        self._own = np.array([plan.own for plan in self.plans], np.float64).reshape(len(self.plans), -1)
         self._quiet_below = np.array([plan.quiet_below for plan in self.plans], np.float64)
         self.lowest = self.limits.raise_at.min(axis=1, initial=np.inf)
         self.memory = max((plan.memory for plan in self.plans), default=0)
@@ -106,7 +107,7 @@ class RuleTable:
         """The signal of some pairs; only of a rule whose kind has one. For `floor` see `RowKind.signal`."""
         assert self.kind is not None
         usable = self.comparable(windows, pair) if self._cut else self.usable(windows)
-        return self.kind.signal(self.rule.settings, windows, usable, floor)
+        return self.kind.signal(self.rule.settings, windows, usable, floor, self._own[pair])
 
     def band(self, pair: int, rank: int) -> Band | None:
         """The level of that rank at a target."""
