@@ -6,8 +6,8 @@ what its cadence gives, over half of the window. Ends when the slope has been be
 limit for `clear.hold`.
 
 Judged while the value is at or above the lowest level of the catalogue less `gate`, so that the tide at low
-water stays quiet, or below that once it has risen at the lowest limit for all of `rising`. With `gate` alone,
-series without levels are left out; with neither, every value is judged.
+water stays quiet, or below that once it has risen for `rising`: in both halves of it, at half the lowest
+limit. With `gate` alone, series without levels are left out; with neither, every value is judged.
 
 `jump`: a row that differs by more than this from its newer neighbour is of another water, and is left out
 with all before it, until one comes near again. So neither a glitch to 0.0 nor the way back is a rise.
@@ -24,6 +24,7 @@ from pydantic import Field
 
 from alerts.condition import Signal
 from alerts.rules.kind import (
+    HOUR,
     Accept,
     Band,
     ExplicitLevel,
@@ -44,7 +45,7 @@ from ingest.model import Quality
 from ingest.yaml_lines import Place, Problem
 
 LEAST_POINTS = 3  # two are a difference; of three one may be wrong
-SHARE = 0.5  # of a window, and of the rows that it holds, where the rule does not say how much is needed
+SHARE = 0.5  # of a window, of its rows, and of a limit, where the rule does not say how much is needed
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -113,9 +114,10 @@ class Rate:
         if settings.jump is not None:
             usable = of_one_water(windows.value, usable, jump)
         slope = recent_slope(windows, usable, micros(settings.window), span, points, floor)
-        low = np.isfinite(floor) & (windows.value[:, -1] < gate) & ~np.isnan(slope)
-        if settings.rising is not None and low.any():
-            slope[low] = np.minimum(slope[low], _risen(settings, windows, usable, floor, low))
+        if settings.rising is not None:
+            low = np.isfinite(floor) & (windows.value[:, -1] < gate) & ~np.isnan(slope)
+            lasted = rose_throughout(windows, usable, micros(settings.rising), SHARE * floor)
+            slope[low & ~lasted] = -np.inf
         doubted = (usable & (windows.quality == Quality.SUSPECT)).any(axis=1)
         return Signal(slope[:, None], windows.time[:, -1:], doubted[:, None])
 
@@ -152,13 +154,20 @@ def of_one_water(value: Floats, usable: Mask, jump: Floats) -> Mask:
     return kept
 
 
-def _risen(settings: Settings, windows: Windows, usable: Mask, floor: Floats, rows: Mask) -> Floats:
-    """The slope over the newest `rising` alone, of some series; -inf where that is not known."""
-    assert settings.rising is not None
-    part = windows.take(rows)
-    rising = micros(settings.rising)
-    slope = recent_slope(part, usable[rows], rising, int(SHARE * rising), LEAST_POINTS, floor[rows])
-    return np.where(np.isnan(slope), -np.inf, slope)
+def rose_throughout(windows: Windows, usable: Mask, time: int, least: Floats) -> Mask:
+    """Whether n series rose in both halves of the newest `time` (microseconds), by `least` (n) per hour."""
+    value, at = windows.value, windows.time
+    newest = at[:, -1:]
+    here, rose = value[:, -1], np.ones(len(value), np.bool_)
+    then = newest[:, 0]
+    for part in (0.5, 1.0):
+        known = usable & (at <= newest - int(part * time))
+        place = known.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+        before, since = value[np.arange(len(value)), place], at[np.arange(len(value)), place]
+        hours = np.maximum(then - since, 1) / HOUR
+        rose &= known.any(axis=1) & ((here - before) / hours >= least)
+        here, then = before, since
+    return rose
 
 
 def _gate(settings: Settings, datastream: Datastream) -> float:

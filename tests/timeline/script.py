@@ -3,7 +3,8 @@
 A case file reads from top to bottom:
 
     # What holds, in one sentence.
-    city: small                             tests/timeline/city; without this line the shipped configuration
+    city: small                             tests/timeline/small; without this line the shipped configuration,
+                                            with the stations of `city/` and the rules of `rules/`
     watch: HUE-WL-KIMLONG/water_level       a datastream of the catalogue; `up = KEY, low = KEY` for several
     rules: river-level                      the rules that are looked at
 
@@ -37,7 +38,7 @@ OF = r"(?:([a-z]+): )?"
 VALUE = re.compile(rf"{TIME}  +{OF}(-?\d+\.\d+)([?!]?)(?: at {TIME})?")
 RAMP = re.compile(rf"{TIME}\.\.{TIME}  +{OF}(-?\d+\.\d+) -> (-?\d+\.\d+)([?!]?)")
 WORD = re.compile(rf"{TIME}  +(tick|blind|sighted|restart)")
-EXPECTED = re.compile(rf"{TIME}(?:\.\.{TIME})?  +{OF}(\w+)(?: ([^,]+))?(, not verified)?(, learnt late)?")
+EXPECTED = re.compile(rf"{TIME}(?:\.\.{TIME})?  +{OF}(\w+)(?: (.+?))?(, not verified)?(, learnt late)?")
 
 
 @dataclass(frozen=True)

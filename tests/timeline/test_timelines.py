@@ -1,4 +1,7 @@
-"""Each file of `cases/` is one behaviour of the shipped rules on the shipped catalogue."""
+"""Each file of `cases/` is one behaviour, of the shipped rules on the shipped catalogue where they show it.
+
+`city/` has stations for what no shipped station measures, `rules/` rules for what no shipped rule says.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +17,24 @@ from tests.property.engine_world import Item, Player
 from tests.timeline.script import Case, Restart, read_case
 
 ROOT = Path(__file__).parents[2]
-CASES = sorted((Path(__file__).parent / "cases").glob("*.txt"))
+HERE = Path(__file__).parent
+CASES = sorted((HERE / "cases").glob("*.txt"))
 
 
 @cache
-def configured(folder: Path) -> tuple[Catalogue, tuple[Rule, ...], dict[str, int]]:
-    catalogue = load_catalogue(folder / "catalog")
+def configured(small: bool) -> tuple[Catalogue, tuple[Rule, ...], dict[str, int]]:
+    catalogues = [HERE / "small/catalog"] if small else [ROOT / "config/catalog", HERE / "city"]
+    books = [HERE / "small/rules"] if small else [ROOT / "config/rules", HERE / "rules"]
+    stations = tuple(one for folder in catalogues for one in load_catalogue(folder).stations)
+    catalogue = Catalogue(stations=stations, routes=())
     numbers = {key: place for place, (key, _, _) in enumerate(catalogue.watched())}
-    rules = tuple(rule.numbered(numbers) for rule in load_rules(folder / "rules", catalogue))
-    return catalogue, rules, numbers
+    rules = [rule for folder in books for rule in load_rules(folder, catalogue)]
+    return catalogue, tuple(rule.numbered(numbers) for rule in rules), numbers
 
 
 def load(path: Path) -> tuple[Case, list[Rule]]:
     small = "\ncity: small\n" in path.read_text(encoding="utf-8")
-    catalogue, rules, numbers = configured(Path(__file__).parent / "city" if small else ROOT / "config")
+    catalogue, rules, numbers = configured(small)
     cadence = {key: round(stream.cadence * 1_000_000) for key, _, stream in catalogue.watched()}
     case = read_case(path, numbers, cadence)
     return case, [rule for rule in rules if rule.id in case.rules]
