@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from alerts.account import Account, JudgedCondition, Step
 from alerts.episode import End
-from alerts.judging import Judgement, JudgeState, Judging, Told, opens
+from alerts.judging import Judgement, JudgeState, Judging, Pair, Told, opens
 from alerts.model import Condition, Phase
 from alerts.rules.book import Rule
 from alerts.rules.kind import HOUR, MICROS, RowKind, rows_needed
@@ -70,11 +70,6 @@ class Judge:
         )  # by number; the last is nobody's
         self._series_of[self.numbers] = np.arange(len(self.numbers))
         self._tables = tuple(RuleTable(rule, places) for rule in judged)
-        self._pairs = {
-            (table.rule.id, key): (rule, pair)
-            for rule, table in enumerate(self._tables)
-            for key, pair in table.pairs.items()
-        }
         self._state = self._blank()
 
     def load(
@@ -112,11 +107,12 @@ class Judge:
         """
         batch, state = changes.inserted, self._state
         series = self._series(batch.datastream)
-        own = [one for one in told if opens(one.event) and (one.event.rule, one.event.target) in self._pairs]
+        own = self._judged_of(told)
         attended = np.append(state.busy, False)  # the last is nobody's
-        places = [self._pairs[one.event.rule, one.event.target] for one in own]
-        asked = (*map(state.series_of, places), *(state.series_of(pair) for pair, _ in state.restarts))
-        attended[list(asked)] = True
+        asked = [
+            state.series_of(pair) for pair in (*(pair for _, pair in own), *(p for p, _ in state.restarts))
+        ]
+        attended[asked] = True
         for numbers in (loud, changes.revised.datastream):
             attended[self._series(numbers)] = True
         judged = (series >= 0) & attended[series]
@@ -127,10 +123,10 @@ class Judge:
         others = np.array([*asked, *revised[revised >= 0].tolist()], np.int64)
         judging = Judging(state, changes.moment.now, Rows.of(batch, series[index], index), index, others)
         judging.revise(revised, changes.revised)
-        judging.hear(zip(own, places, strict=True))
+        judging.hear(own)
         judging.restart()
         judging.take()
-        return judging.outcome(rows, occurrences(rows.series))
+        return judging.outcome(rows, _occurrences(rows.series))
 
     def adopt(self, judgement: Judgement) -> None:
         """Make a judgement the state; only that of the newest `evaluate`, and once."""
@@ -157,8 +153,19 @@ class Judge:
         """The series of datastreams, -1 for those that no rule judges."""
         return np.asarray(self._series_of[np.minimum(numbers, len(self._series_of) - 1)], np.int64)
 
+    def _place(self, rule: str, target: str) -> Pair | None:
+        for place, table in enumerate(self._tables):
+            if table.rule.id == rule and target in table.pairs:
+                return place, table.pairs[target]
+        return None
+
+    def _judged_of(self, told: Iterable[Told]) -> list[tuple[Told, Pair]]:
+        """What says at which level a target that is judged stands."""
+        named = [(one, self._place(one.event.rule, one.event.target)) for one in told if opens(one.event)]
+        return [(one, pair) for one, pair in named if pair is not None]
+
     def _resume(self, state: JudgeState, condition: JudgedCondition) -> None:
-        place = self._pairs.get((condition.rule, condition.target))
+        place = self._place(condition.rule, condition.target)
         if place is None:
             if condition.phase is not Phase.INACTIVE:
                 state.removed.append(condition)
@@ -174,7 +181,16 @@ class Judge:
 
     def _open(self, state: JudgeState, condition: Condition, known: set[tuple[str, str]]) -> None:
         """An alert that was open before there was a record."""
-        key = (condition.rule, condition.target)
-        if key in self._pairs and key not in known and condition.level and condition.opened_at is not None:
+        place = self._place(condition.rule, condition.target)
+        if place is None or (condition.rule, condition.target) in known:
+            return
+        if condition.level and condition.opened_at is not None:
             step = Step(condition.opened_at, condition.level, condition.alert_id or "")
-            state.accounts[self._pairs[key]] = Account(told=(step,))
+            state.accounts[place] = Account(told=(step,))
+
+
+def _occurrences(series: Series) -> Series:
+    """As `occurrences`, several times faster where each series has one row, as most batches have."""
+    if np.bincount(series).max(initial=0) < 2:
+        return np.zeros(len(series), np.int64)
+    return occurrences(series)

@@ -59,7 +59,7 @@ def flagged(rows: Sequence[Row], rng: random.Random) -> list[Item]:
     for row in rows:
         while pending and pending[0][0] < row.time - LATENESS // 2:
             items.append(pending.pop(0)[1])
-        if rng.random() < 0.1:
+        if rng.random() < (0.8 if row.quality == Quality.FAIL else 0.1):
             pending.append((row.time, Flag(row.number, row.time, row.quality)))
             pending.sort(key=lambda one: one[0])
             items.append(other_flag(row, rng))
