@@ -12,7 +12,8 @@ Promises:
   fastest cadence of the catalogue, doubled) has its oldest final before. Its lateness is shorter, and no row
   goes unjudged.
 - Where the record and what was told differ, it says so by `late` and `revised` events: see `alerts.account`.
-- A state that was held under another version of its rule begins again, and the record says so.
+- A state that was held under another version of its rule begins again, and the record says so. A longer
+  lateness takes nothing back; of a shorter one the rows between the two watermarks stay unjudged, once.
 
 It does not judge silence or other rules of time, which have no event time, does no I/O and reads no clock.
 Only values as they first came count: a derived result that is revised later is judged as first known.

@@ -262,12 +262,15 @@ class Judging:
 
     def _final(self, at: Index, column: Index, place: Index) -> None:
         """One row that is final (`column` of its window) for each series."""
-        value, quality = self._windows.value[at, column], self._windows.quality[at, column]
+        time, value = self._windows.time[at, column], self._windows.value[at, column]
+        quality = self._windows.quality[at, column]
         known = np.isfinite(value)
         for rule, table in enumerate(self._state.tables):
             pair = table.pair_of[self._series[at]]
             state = self._states.get(rule, self._state.states[rule])
             active = (state.phase[pair] != Phase.INACTIVE) | table.stirs(value, pair)
+            # What was judged before a start with a longer lateness is not judged again.
+            active &= time > state.since[pair]
             judged = np.flatnonzero(known & active & (pair >= 0) & table.accepted[quality])
             if len(judged):
                 self._step(rule, pair[judged], at[judged], column[judged])
