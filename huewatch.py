@@ -22,6 +22,7 @@ import alerts.cli
 import ingest.cli
 import simulators.cli
 from alerts.engine import Engine
+from alerts.judged import Judge
 from alerts.rules.book import load_rules, read_rules
 from alerts.sink import AlertSink
 from ingest.catalog import Catalogue, load_catalogue, read_catalogue
@@ -270,7 +271,8 @@ def _configured(settings: Settings) -> tuple[Catalogue, MakeSinks]:
     rules = load_rules(folder / "rules", catalogue)
 
     def make_sinks(ids: Mapping[str, int]) -> list[Sink]:
-        return [AlertSink(Engine([rule.numbered(ids) for rule in rules]))]
+        numbered = [rule.numbered(ids) for rule in rules]
+        return [AlertSink(Engine(numbered), Judge(numbered, settings.allowed_lateness))]
 
     return catalogue, make_sinks
 

@@ -1,4 +1,4 @@
-"""The commands of the alert side: `alerts list`, `rule test`.
+"""The commands of the alert side: `alerts list`, `alerts verify`, `rule test`.
 
 `register` mounts them on the front door's app. They read the database and the configuration; nothing here
 changes an alert.
@@ -13,9 +13,11 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
-from alerts import store
+from alerts import episode_store, store
+from alerts.episode import Fault, first_fault
 from alerts.headline import headline, local_time
 from alerts.model import NumberedEvent
 from alerts.rule_test import Step, trace
@@ -65,6 +67,41 @@ def alerts_list(
         return
     Console().print(_table(events, catalogue, "Told events" if history else "Open alerts"))
     typer.echo(f"{len(events)} {'events' if history else 'open alerts'}.")
+
+
+@alerts_app.command("verify")
+def alerts_verify(
+    context: typer.Context,
+    rule: Annotated[str | None, typer.Option(help="Only this rule's chains.")] = None,
+    target: Annotated[str | None, typer.Option(help="Only this datastream's, as STATION/NAME.")] = None,
+) -> None:
+    """Check the judged record: every chain of hashes, link by link, to the end that it must have.
+
+    Exit code 1 when an entry was changed, left out, moved or put in; the first broken link of each chain is
+    named. Example: huewatch alerts verify --rule river-level
+    """
+    with problems_reported(), database(settings_of(context)) as connection:
+        entries, checked = 0, {}
+        ends = episode_store.ends(connection, rule, target)
+        total = episode_store.count(connection, rule, target)
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("entries", total=total)
+            for key, chain in episode_store.chains(connection, rule, target):
+                seen = list(chain)
+                checked[key] = first_fault(seen, ends.pop(key, None))
+                entries += len(seen)
+                bar.advance(task, len(seen))
+    checked |= {key: first_fault((), end) for key, end in ends.items() if end.ordinal}
+    broken = {key: fault for key, fault in checked.items() if fault is not None}
+    _say_broken(broken)
+    typer.echo(f"{len(checked)} chains with {entries} entries, {len(broken)} broken.")
+    raise typer.Exit(1 if broken else 0)
+
+
+def _say_broken(broken: dict[tuple[str, str], Fault]) -> None:
+    for (rule, target), fault in sorted(broken.items()):
+        name = printable(f"{rule} on {target}")
+        typer.secho(f"{name}: entry {fault.ordinal}: {printable(fault.differs)}.", fg="red", err=True)
 
 
 def _table(events: list[NumberedEvent], catalogue: Catalogue, title: str) -> Table:

@@ -59,16 +59,19 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """An event with the place in the batch of the row that it is told at, `BEFORE_ROWS` or `AFTER_ROWS`."""
+
+    place: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a batch came to: events in the order in which they are told, changed conditions, rules that failed
-    (id, error), and the staged state that `Engine.adopt` takes over.
+    """What a batch came to: what is told, in order, changed conditions, rules that failed (id, error), and
+    the staged state that `Engine.adopt` takes over."""
 
-    `places`: for each event the place in the batch of the row that it is told at, `BEFORE_ROWS` or
-    `AFTER_ROWS`.
-    """
-
-    events: tuple[Event, ...]
-    places: tuple[int, ...]
+    told: tuple[Told, ...]
     conditions: tuple[Condition, ...]
     faults: tuple[tuple[str, str], ...]
     quiet: Rows
@@ -77,6 +80,10 @@ class Outcome:
     windows: Windows
     columns: dict[int, Columns]
     ours: dict[str, Condition]
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        return tuple(one.event for one in self.told)
 
 
 class Staging:
@@ -187,8 +194,7 @@ class Staging:
         ]
         self._told.sort(key=lambda told: told[:2])  # stable: by row, then by rule
         return Outcome(
-            events=tuple(event for _, _, event in self._told),
-            places=tuple(place for place, _, _ in self._told),
+            told=tuple(Told(place, event) for place, _, event in self._told),
             conditions=(*self._ended, *conditions, *self._ours.values()),
             faults=tuple(self._faults),
             quiet=quiet,

@@ -18,7 +18,7 @@ from ingest.catalog import Catalogue
 from ingest.derive import Series
 from ingest.derive.deriver import DerivedRows, Deriver, Load, Staged
 from ingest.derive.inputs import REACH, News
-from ingest.model import ObservationBatch, Quality
+from ingest.model import ObservationBatch, Quality, Revised
 from ingest.quality import worst
 from ingest.quality.appraiser import Appraisal, Appraiser, Need, Revisions
 
@@ -38,6 +38,15 @@ class Refined:
     derived: DerivedRows
     appraisal: Appraisal
     staged: Staged
+
+    def revised(self, doubted: Revised) -> Revised:
+        """The rows whose flag is another now, with those of a burst that the store found to be doubted."""
+        told = self.revisions.quality != self.revisions.was
+        return Revised(
+            np.concatenate((self.revisions.datastream[told], doubted.datastream)),
+            np.concatenate((self.revisions.time[told], doubted.time)),
+            np.concatenate((self.revisions.quality[told], doubted.quality)),
+        )
 
 
 class Refiner:

@@ -80,6 +80,11 @@ class Settings(BaseModel):
     # A gateway's clock off by 5 minutes is common; more says that its time cannot be believed.
     max_skew: Duration = Field(300.0, le=86_400, description="Readings further in the future are quarantined")
 
+    # A gateway's store-and-forward after a cut; what differs from what was told is said so much later.
+    allowed_lateness: Duration = Field(
+        3_600.0, ge=60, le=86_400, description="After so much newer time a reading is final for the record"
+    )
+
     @field_validator("database_url")
     @classmethod
     def _database_is_named(cls, value: SecretStr | None) -> SecretStr | None:

@@ -286,7 +286,15 @@ def recent(
     measured = _copied(connection, _RECENT, (revised, *parameters))
     if revised:
         return measured
-    return ObservationBatch.joined([measured, _copied(connection, _RECENT_DERIVED, parameters)])
+    return ObservationBatch.joined([measured, recent_results(connection, ids, memory_us, limit)])
+
+
+@reactions()
+def recent_results(
+    connection: Connection, ids: Sequence[int], memory_us: int, limit: int
+) -> ObservationBatch:
+    """The part of `recent` that is of derived datastreams: their results as they first were known."""
+    return _copied(connection, _RECENT_DERIVED, (list(ids), memory_us, limit))
 
 
 def _copied(connection: Connection, query: LiteralString, parameters: tuple[Any, ...]) -> ObservationBatch:

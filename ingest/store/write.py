@@ -24,7 +24,7 @@ from ingest import metrics
 from ingest.catalog import Catalogue
 from ingest.clock import to_datetime
 from ingest.installation import Correction
-from ingest.model import Changes, Committed, Intake, Moment, ObservationBatch, RawMessage, Sink
+from ingest.model import Changes, Committed, Intake, Moment, ObservationBatch, RawMessage, Revised, Sink
 from ingest.refine import Refined, Refiner
 from ingest.store import codec_memory, ledger, quarantine, receipts, refined, rows, zeros
 from ingest.store.classify import Marks, Verdict
@@ -245,9 +245,9 @@ class Writer:
         if refining is not None:
             fresh = refining.rows
             told = ObservationBatch.joined([fresh, refined.first_known(cursor, refining.derived)])
-        outcomes = _evaluate(sinks, Changes(told, moment, self._rejudged))
         rows.copy(cursor, fresh)
-        self._save_refined(cursor, intake, refining, moment.now)
+        revised = self._save_refined(cursor, intake, refining, moment.now)
+        outcomes = _evaluate(sinks, Changes(told, moment, self._rejudged, revised))
         rows.keep_conflicts(cursor, observations.take(verdict == Verdict.CONFLICT))
         used = quarantine.write(cursor, intake, self._quota, moment.now) if intake.rejects else None
         quarantine.settle(cursor, intake, moment.now)
@@ -270,13 +270,14 @@ class Writer:
             self._gave_up_refining(error)
             return None
 
-    def _save_refined(self, cursor: Cursor, intake: Intake, refining: Refined | None, now: int) -> None:
+    def _save_refined(self, cursor: Cursor, intake: Intake, refining: Refined | None, now: int) -> Revised:
+        """Store flags and results; the rows whose flag is another now."""
         if refining is None:
-            return
+            return Revised.none()
         try:
             careful = self._careful is intake
             refined.save(cursor, refining.revisions, refining.derived, now, careful=careful)
-            refined.doubt(cursor, refining.burst, now)
+            doubted = refined.doubt(cursor, refining.burst, now)
         except psycopg.errors.UniqueViolation:
             raise  # the batch is tried once more, carefully
         except psycopg.Error as error:
@@ -285,6 +286,7 @@ class Writer:
                 self._gave_up_refining(error)
                 raise Transient("rows are stored without their results") from error
             raise
+        return refining.revised(doubted)
 
     def _gave_up_refining(self, error: Exception) -> None:
         log.error("rows stored without quality tests and derived results", exc_info=error)
