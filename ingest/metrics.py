@@ -31,6 +31,8 @@ REFINE_FAILURES = Counter(
 EVALUATION_FAILURES = Counter(
     "huewatch_evaluation_failures", "Commits that stored observations without deciding on them"
 )
+UNDECIDED = Gauge("huewatch_undecided_rows", "Stored rows that wait for a decision, which is made up for")
+GIVEN_UP = Counter("huewatch_undecided_given_up", "Stored rows that no decision can be had on, one by one")
 LAST_COMMIT = Gauge("huewatch_last_commit_timestamp_seconds", "When the last transaction committed")
 SIGHTED = Gauge("huewatch_sighted", "1 while readings reach us unhindered, 0 while we are blind")
 CONNECTED = Gauge("huewatch_broker_connected", "1 while the MQTT connection is up")
@@ -59,6 +61,8 @@ ALL = (
     VERIFY_NOW,
     REFINE_FAILURES,
     EVALUATION_FAILURES,
+    UNDECIDED,
+    GIVEN_UP,
     LAST_COMMIT,
     SIGHTED,
     CONNECTED,

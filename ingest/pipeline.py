@@ -49,6 +49,10 @@ RETRY_FIRST_SECONDS = 0.05
 RETRY_LAST_SECONDS = 2.0  # a database that returned is noticed within this time
 REPLAY_SECONDS = 2.0  # between two looks for what is to be read again from quarantine
 REPLAY_MESSAGES = 200  # read again at once: live readings wait for no more than these
+# Between two tries to decide again: each reads all state anew, seconds of work at 10,000 series.
+DECIDE_FIRST_SECONDS = 0.5
+DECIDE_LAST_SECONDS = 10.0
+UNDECIDED_ROWS = 20_000  # of those stored without a decision in one transaction, as in a large batch
 REQUEST_SECONDS = 60.0  # between two equal requests to a gateway: it may be slow, or never answer
 TICK_COMMITTED_TOPIC = "huewatch/tick/committed"
 
@@ -113,6 +117,8 @@ class Pipeline:
         self._step: list[RawMessage] = []  # logical time: messages since the last tick
         self._stopping = asyncio.Event()
         self._sinks_current = True
+        self._decide_at = clock.monotonic()
+        self._decide_pause = DECIDE_FIRST_SECONDS
         self._ticked = clock.monotonic()
         self._replay_at = clock.monotonic()
         self._requested: dict[str, float] = {}
@@ -240,33 +246,72 @@ class Pipeline:
 
     async def _commit(self, intake: Intake, tick: bool) -> None:
         try:
-            if not self._sinks_current:
-                await self._until_done(lambda: self._writer.rebuild(self._sinks))
-                self._sinks_current = True
-            self._count(intake, await self._until_done(lambda: self._write(intake, tick, self._sinks)))
-        except SinkFailed as failure:
-            await self._store_undecided(intake, tick, failure)
+            if self._clock.monotonic() < self._decide_at:
+                await self._store(intake, tick, None)
+            else:
+                await self._decide(intake, tick)
         except Poison as poison:
             await self._split(intake, tick, poison)
-        else:
-            if self.sight.reason is BlindReason.UNDECIDED:  # decided again: see as after a reconnect
-                self.sight.lose(BlindReason.BACKLOG)
-                self._subscriber.publish_marker()
 
-    def _write(self, intake: Intake, tick: bool, sinks: Sequence[Sink]) -> Committed:
-        moment = Moment(self._clock.now(), tick, self.sight.since)
-        return self._writer.commit(intake, moment, sinks, self.sight.reason or "")
+    async def _decide(self, intake: Intake, tick: bool) -> None:
+        """Store the intake with what the sinks decide on it, or without where they cannot."""
+        try:
+            await self._catch_up()
+            await self._store(intake, tick, self._sinks)
+        except SinkFailed as failure:
+            self._is_undecided(failure)
+            await self._store(intake, tick, None)
+            return
+        self._decide_pause = DECIDE_FIRST_SECONDS
+        if self.sight.reason is BlindReason.UNDECIDED:  # decided again: see as after a reconnect
+            self.sight.lose(BlindReason.BACKLOG)
+            self._subscriber.publish_marker()
 
-    async def _store_undecided(self, intake: Intake, tick: bool, failure: SinkFailed) -> None:
-        """Keep the observations although nothing could be decided on them, and say that we do not see."""
+    def _is_undecided(self, failure: SinkFailed) -> None:
+        """Observations are kept although nothing can be decided on them; say that we do not see."""
         log.error("observations stored without a decision on them", exc_info=failure)
         metrics.EVALUATION_FAILURES.inc()
         self._sinks_current = False
+        self._decide_at = self._clock.monotonic() + self._decide_pause
+        self._decide_pause = min(2 * self._decide_pause, DECIDE_LAST_SECONDS)
         self.sight.lose(BlindReason.UNDECIDED)
-        try:
-            self._count(intake, await self._until_done(lambda: self._write(intake, tick, ())))
-        except Poison as poison:
-            await self._split(intake, tick, poison)
+
+    async def _catch_up(self) -> None:
+        """Before newer rows: let sinks that failed read their state again, then decide on what was left.
+
+        A row on which no decision can be had alone is given up, or it would stop every decision for ever;
+        but not while the sinks fail without any row.
+        """
+        if not self._sinks_current:
+            await self._until_done(lambda: self._writer.rebuild(self._sinks))
+            self._sinks_current = True
+        rows = UNDECIDED_ROWS
+        while self._writer.undecided:
+            try:
+                await self._decide_again(rows, self._sinks)
+                rows = UNDECIDED_ROWS
+            except SinkFailed as failure:
+                await self._decide_again(0, self._sinks)
+                if rows == 1:
+                    await self._give_up(failure)
+                rows = max(1, min(rows, self._writer.undecided) // 2)
+
+    async def _decide_again(self, rows: int, sinks: Sequence[Sink]) -> None:
+        nothing = Intake.empty()
+        self._count(nothing, await self._until_done(lambda: self._write(nothing, False, sinks, rows)))
+
+    async def _give_up(self, failure: SinkFailed) -> None:
+        log.error("a row is remembered without a decision on it", exc_info=failure)
+        metrics.GIVEN_UP.inc()
+        await self._decide_again(1, ())
+        await self._until_done(lambda: self._writer.rebuild(self._sinks))
+
+    async def _store(self, intake: Intake, tick: bool, sinks: Sequence[Sink] | None) -> None:
+        self._count(intake, await self._until_done(lambda: self._write(intake, tick, sinks)))
+
+    def _write(self, intake: Intake, tick: bool, sinks: Sequence[Sink] | None, again: int = 0) -> Committed:
+        moment = Moment(self._clock.now(), tick, self.sight.since)
+        return self._writer.commit(intake, moment, sinks, self.sight.reason or "", again=again)
 
     async def _split(self, intake: Intake, tick: bool, poison: Poison) -> None:
         """Commit a refused batch in halves, in order of arrival, until each message has a fate."""

@@ -26,7 +26,7 @@ from ingest.clock import to_datetime
 from ingest.installation import Correction
 from ingest.model import Changes, Committed, Intake, Moment, ObservationBatch, RawMessage, Sink
 from ingest.refine import Refined, Refiner
-from ingest.store import codec_memory, ledger, quarantine, receipts, refined, rows, zeros
+from ingest.store import codec_memory, ledger, quarantine, receipts, refined, rows, undecided, zeros
 from ingest.store.classify import Marks, Verdict
 from ingest.store.connection import Connection, Cursor
 from ingest.store.errors import Fatal, Poison, SinkFailed, StoreError, Transient, reaction_to
@@ -64,6 +64,7 @@ class _Staged:
     refined: Refined | None
     quota: tuple[int, Counter[str]] | None
     outcomes: Sequence[tuple[Sink, Any]]
+    undecided: int
 
 
 class Writer:
@@ -89,6 +90,7 @@ class Writer:
         self._as_it_comes: Intake | None = None  # refining this one has failed
         self._careful: Intake | None = None  # a row or a result of this one was there already
         self._rejudged: tuple[int, ...] = ()
+        self._undecided = 0
         self._staged: _Staged | None = None  # what a COMMIT of unknown outcome may have stored
         self._settled: _Staged | None = None  # that outcome turned out committed; nobody was told yet
 
@@ -119,9 +121,24 @@ class Writer:
                 self._filters = tuple(topics)
         return self._session
 
-    def commit(self, intake: Intake, moment: Moment, sinks: Sequence[Sink], blind_reason: str) -> Committed:
+    @property
+    def undecided(self) -> int:
+        """How many stored rows wait for a decision; they come before any newer row."""
+        return self._undecided
+
+    def commit(
+        self,
+        intake: Intake,
+        moment: Moment,
+        sinks: Sequence[Sink] | None,
+        blind_reason: str,
+        *,
+        again: int = 0,
+    ) -> Committed:
         """Store `intake` and what `sinks` decide at `moment`, in one transaction.
 
+        `sinks` None: nothing can be decided now, so the rows are marked. `again`: so many of the oldest marks
+        are decided on before the rows of `intake`, and deleted; without sinks their rows are given up.
         After `Transient` call again with the same objects: if the first attempt had committed after all,
         its result is adopted and returned. Raises `Poison`, `SinkFailed`, `Fenced`, `Fatal` (see `errors`).
         """
@@ -131,14 +148,14 @@ class Writer:
             if settled is not None and settled.intake is intake:
                 return settled.committed
             try:
-                return self._transact(connection, intake, moment, sinks, blind_reason)
+                return self._transact(connection, intake, moment, sinks, blind_reason, again)
             except psycopg.errors.UniqueViolation:
                 # A row came by another way than this writer, newer than its mark: ask the table this once.
                 connection.execute("ROLLBACK")
                 self._marks.forget()
                 self._refiner_current = False
                 self._careful = intake
-                return self._transact(connection, intake, moment, sinks, blind_reason)
+                return self._transact(connection, intake, moment, sinks, blind_reason, again)
 
     def correct_zeros(self, catalogue: Catalogue, ids: Mapping[str, int]) -> Sequence[Correction]:
         """Bring stored levels to the catalogue's zeros; the next commit lets sinks judge the newest again.
@@ -151,12 +168,15 @@ class Writer:
         return corrections
 
     def rebuild(self, sinks: Sequence[Sink]) -> None:
-        """Let refiner and sinks read all their state again, on this thread's connection; may be repeated."""
+        """Let refiner and sinks read all their state again, on this thread's connection; may be repeated.
+
+        Raises `SinkFailed` where a sink cannot.
+        """
         with self._reacting():
             connection = self._ready()
             self._rebuild_refiner(connection)
-            for sink in sinks:
-                sink.rebuild(connection)
+            _rebuild(sinks, connection)
+            self._undecided = undecided.count(connection, self._lease.partition)
 
     def requested_replays(self, limit: int) -> list[RawMessage]:
         """Messages in quarantine that somebody asked to have read again; may be repeated."""
@@ -192,7 +212,13 @@ class Writer:
             )
 
     def _transact(
-        self, connection: Connection, intake: Intake, moment: Moment, sinks: Sequence[Sink], blind_reason: str
+        self,
+        connection: Connection,
+        intake: Intake,
+        moment: Moment,
+        sinks: Sequence[Sink] | None,
+        blind_reason: str,
+        again: int,
     ) -> Committed:
         if not self._refiner_current:
             self._rebuild_refiner(connection)
@@ -201,7 +227,7 @@ class Writer:
             arrival = receipts.arrivals(intake.messages)
             session, before = self._fence(cursor, int(arrival.max(initial=0)), moment, blind_reason)
             recalled = self._recall(cursor, intake, session, before + arrival)
-            staged = self._write(cursor, intake, moment, sinks, session, recalled)
+            staged = self._write(cursor, intake, moment, sinks, session, recalled, again)
             self._staged = staged
             cursor.execute("COMMIT", prepare=False)
         self._adopt(staged)
@@ -233,9 +259,10 @@ class Writer:
         cursor: Cursor,
         intake: Intake,
         moment: Moment,
-        sinks: Sequence[Sink],
+        sinks: Sequence[Sink] | None,
         session: int,
         recalled: receipts.Recalled,
+        again: int,
     ) -> _Staged:
         observations = receipts.retime(intake.observations, recalled.times)
         verdict = rows.verdicts(cursor, self._marks, observations)
@@ -245,7 +272,7 @@ class Writer:
         if refining is not None:
             fresh = refining.rows
             told = ObservationBatch.joined([fresh, refined.first_known(cursor, refining.derived)])
-        outcomes = _evaluate(sinks, Changes(told, moment, self._rejudged))
+        outcomes, waiting = self._decide(cursor, told, moment, sinks, again)
         rows.copy(cursor, fresh)
         self._save_refined(cursor, intake, refining, moment.now)
         rows.keep_conflicts(cursor, observations.take(verdict == Verdict.CONFLICT))
@@ -256,7 +283,27 @@ class Writer:
         receipts.save(cursor, self._lease.partition, session, recalled.fresh)
         _persist(cursor, outcomes)
         quota = None if used is None else (moment.now, used)
-        return _Staged(intake, self._committed(intake, verdict), session, fresh, refining, quota, outcomes)
+        committed = self._committed(intake, verdict)
+        return _Staged(intake, committed, session, fresh, refining, quota, outcomes, waiting)
+
+    def _decide(
+        self,
+        cursor: Cursor,
+        fresh: ObservationBatch,
+        moment: Moment,
+        sinks: Sequence[Sink] | None,
+        again: int,
+    ) -> tuple[list[tuple[Sink, Any]], int]:
+        """What the sinks make of the oldest `again` marked rows and then `fresh`; how many stay marked."""
+        partition = self._lease.partition
+        if sinks is None:
+            return [], undecided.mark(cursor, partition, fresh, self._undecided)
+        if not again:
+            return _evaluate(sinks, Changes(fresh, moment, self._rejudged)), self._undecided
+        marked = undecided.oldest(cursor, partition, again)
+        told = ObservationBatch.joined([marked, fresh])
+        outcomes = _evaluate(sinks, Changes(told, moment, self._rejudged))
+        return outcomes, self._undecided - undecided.forget(cursor, partition, again)
 
     def _refine(self, cursor: Cursor, intake: Intake, fresh: ObservationBatch) -> Refined | None:
         """Flags and results of new rows. A fault in a test or a derivation costs these, never the rows."""
@@ -310,6 +357,8 @@ class Writer:
         """The transaction is committed: make it what this process knows."""
         self._staged = None
         self._batch, self._session = staged.committed.batch, staged.session
+        self._undecided = staged.undecided
+        metrics.UNDECIDED.set(staged.undecided)
         self._marks.adopt(staged.fresh.datastream, staged.fresh.time)
         if staged.refined is not None:
             metrics.VERIFY_NOW.inc(int(np.count_nonzero(staged.refined.appraisal.consistent_failures)))
@@ -366,6 +415,16 @@ class Writer:
                 self._lease.connection.execute("ROLLBACK")
         except psycopg.Error:
             self._lease.drop()
+
+
+def _rebuild(sinks: Sequence[Sink], connection: Connection) -> None:
+    for sink in sinks:
+        try:
+            sink.rebuild(connection)
+        except (psycopg.Error, StoreError):
+            raise
+        except Exception as error:
+            raise SinkFailed(f"{sink} cannot read its state: {error!r}") from error
 
 
 def _evaluate(sinks: Sequence[Sink], changes: Changes) -> list[tuple[Sink, Any]]:
