@@ -48,6 +48,8 @@ ABANDONED_QOS1 = Gauge(
 DROPPED_QOS0 = Gauge("huewatch_qos0_dropped", "QoS 0 messages dropped under overload", ["gateway"])
 SESSIONS_LOST = Counter("huewatch_sessions_lost", "Broker sessions found lost at a connect: each is a gap")
 DATABASE = Info("huewatch_database", "How observations are kept")
+CONFIG = Info("huewatch_config", "The configuration in force")
+CONFIG_RELOADS = Counter("huewatch_config_reloads", "Reloads of the configuration", ["outcome"])
 
 ALL = (
     MESSAGES_COMMITTED,
@@ -75,4 +77,6 @@ ALL = (
     DROPPED_QOS0,
     SESSIONS_LOST,
     DATABASE,
+    CONFIG,
+    CONFIG_RELOADS,
 )

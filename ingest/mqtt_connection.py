@@ -18,7 +18,7 @@ import random
 import ssl
 import struct
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
@@ -58,7 +58,7 @@ CLOSE_SECONDS = 2.0  # how long a farewell may take before the socket is dropped
 BUFFER_BYTES = 256 * 1024  # some 2,500 messages: few calls under load, under 10 ms between two keepalives
 # Unacknowledged at a time: 8,000 readings take 2 MB, 8,000 of the largest packets of our broker 512 MB.
 IN_FLIGHT_BYTES = 64 * 1024 * 1024
-SUBSCRIBE_ID, UNSUBSCRIBE_ID, FIRST_PUBLISH_ID, LAST_ID = 1, 2, 3, 65_535
+SUBSCRIBE_ID, UNSUBSCRIBE_ID, ADD_ID, FIRST_PUBLISH_ID, LAST_ID = 1, 2, 3, 4, 65_535
 PUBACK_SUCCESS = 0x4002_0000  # a PUBACK without reason: type 4, remaining length 2, packet id (MQTT 5, 3.4)
 CONNACK_OF_MQTT_3 = b"\x20\x02"  # remaining length 2: no property length, so not MQTT 5
 
@@ -173,6 +173,8 @@ class Connection(asyncio.BufferedProtocol):
         self._publish_window = 0
         self._last_id = LAST_ID
         self._pings_before_suback = 0
+        self._added: tuple[str, ...] = ()
+        self._granted: asyncio.Future[Mapping[str, str]] | None = None
         self._marker = b""
         self._marker_rank: int | None = None
         self.marker_pending = True
@@ -330,6 +332,8 @@ class Connection(asyncio.BufferedProtocol):
                 self._on_connack(packet)
             case SubAckPacket() if self.epoch and packet.packet_id == SUBSCRIBE_ID:
                 self._on_suback(packet)
+            case SubAckPacket() if packet.packet_id == ADD_ID and self._granted is not None:
+                self._on_added(packet)
             case PubAckPacket():
                 self._on_puback(self._publishing.pop(packet.packet_id, ""), packet.reason_code)
             case UnsubAckPacket():
@@ -359,25 +363,26 @@ class Connection(asyncio.BufferedProtocol):
 
     def _subscribe(self) -> None:
         """At each connect, since routes can have changed; harmless where the session still has them."""
-        if self._withdrawn:
-            self._write(UnsubscribePacket(UNSUBSCRIBE_ID, list(self._withdrawn)).write())
-        topic_filters = [
-            TopicFilter(
-                pattern,
-                max_qos=QoS.AT_LEAST_ONCE,
-                retain_handling=RetainHandling.SEND_NEVER,
-                retain_as_published=False,  # so the flag means: from the store, not: asked to be stored
-            )
-            for pattern in self._filters
-        ]
-        self._write(SubscribePacket(SUBSCRIBE_ID, topic_filters).write())
+        self.unsubscribe(self._withdrawn)
+        self._write(SubscribePacket(SUBSCRIBE_ID, _topic_filters(self._filters)).write())
+
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Take these out of the session; harmless where it does not have them."""
+        if filters:
+            self._write(UnsubscribePacket(UNSUBSCRIBE_ID, list(filters)).write())
+
+    def subscribe(self, filters: Sequence[str]) -> asyncio.Future[Mapping[str, str]]:
+        """Ask for more filters, one call at a time; the answer is those that were refused, each with why."""
+        self._added, self._granted = tuple(filters), self._loop.create_future()
+        self._write(SubscribePacket(ADD_ID, _topic_filters(self._added)).write())
+        return self._granted
+
+    def _on_added(self, packet: SubAckPacket) -> None:
+        if self._granted is not None and not self._granted.done():  # nobody may wait any more
+            self._granted.set_result(_refused(self._added, packet))
 
     def _on_suback(self, packet: SubAckPacket) -> None:
-        refused = {
-            pattern: code.name
-            for pattern, code in zip(self._filters, packet.reason_codes, strict=False)
-            if code is not SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE
-        }
+        refused = _refused(self._filters, packet)
         if refused or len(packet.reason_codes) != len(self._filters):
             detail = f"the broker did not grant at QoS 1: {refused or 'all filters'}"
             remedy = f"allow {self._settings.username or 'anonymous'} to read these topics"
@@ -537,6 +542,27 @@ def ending_of(error: Exception | None) -> Ending:
         return Ending(Reaction.RETRY_SLOWLY, f"TLS: {error}", remedy)
     why = "closed by the broker" if error is None else str(error) or type(error).__name__
     return Ending(Reaction.RETRY, f"no connection: {why}")
+
+
+def _topic_filters(patterns: Sequence[str]) -> list[TopicFilter]:
+    return [
+        TopicFilter(
+            pattern,
+            max_qos=QoS.AT_LEAST_ONCE,
+            retain_handling=RetainHandling.SEND_NEVER,
+            retain_as_published=False,  # so the flag means: from the store, not: asked to be stored
+        )
+        for pattern in patterns
+    ]
+
+
+def _refused(patterns: Sequence[str], packet: SubAckPacket) -> dict[str, str]:
+    """The filters that were not granted at QoS 1, each with the broker's reason."""
+    return {
+        pattern: code.name
+        for pattern, code in zip(patterns, packet.reason_codes, strict=False)
+        if code is not SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE
+    }
 
 
 def _publish_before_connack(message: RawMessage) -> None:

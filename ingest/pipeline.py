@@ -3,7 +3,8 @@
 Promises: a message is acknowledged only after the transaction that holds its fate has committed, in the
 order of arrival, on the connection it came on. While one transaction commits, the next group of messages
 is received and normalised. Nothing is acknowledged while the database is away; the broker's flow control
-then holds the backlog. Does not promise anything for QoS 0.
+then holds the backlog. Another configuration is taken up between two commits, with all of its parts at once;
+what arrives meanwhile waits in the broker's window. Does not promise anything for QoS 0.
 
 Called by `huewatch run`, which gives it the parts. All database work runs on the one thread of `worker`.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -22,6 +23,7 @@ import numpy as np
 from msgspec import structs
 
 from ingest import metrics
+from ingest.catalog import Catalogue
 from ingest.clock import Clock, LogicalNow
 from ingest.model import (
     BlindReason,
@@ -36,8 +38,10 @@ from ingest.model import (
     Request,
     Sink,
 )
-from ingest.mqtt import Gathered, SessionStarted, Subscriber
+from ingest.mqtt import Gathered, NotAdmitted, SessionStarted, Subscriber
 from ingest.normalise import Normaliser, is_marker, tick_of
+from ingest.refine import Refiner
+from ingest.store import codec_memory, quarantine
 from ingest.store.errors import Poison, SinkFailed, Transient
 from ingest.store.write import Writer
 
@@ -59,6 +63,22 @@ TICK_COMMITTED_TOPIC = "huewatch/tick/committed"
 
 class Stopped(Exception):
     """The pipeline was told to stop while a transaction could not be committed."""
+
+
+class NotTaken(Exception):
+    """Another configuration cannot be taken up, and the one before stays in force; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one configuration comes to: all that is in force together."""
+
+    catalogue: Catalogue
+    ids: Mapping[str, int]
+    normaliser: Normaliser
+    refiner: Refiner
+    sinks: Sequence[Sink]
+    filters: Sequence[str]
 
 
 class Sight:
@@ -122,12 +142,26 @@ class Pipeline:
         self._ticked = clock.monotonic()
         self._replay_at = clock.monotonic()
         self._requested: dict[str, float] = {}
+        self._swapping: tuple[Parts, asyncio.Future[None]] | None = None
         self.sight = Sight()
         self.committed_monotonic: float | None = None
 
     def stop(self) -> None:
         """Finish the commit under way, acknowledge it, take nothing new."""
         self._stopping.set()
+
+    def gateway_of(self, topic: str) -> str:
+        """The gateway that a topic names in the configuration in force."""
+        return self._normaliser.gateway_of(topic)
+
+    async def swap(self, parts: Parts) -> None:
+        """Take up another configuration between two commits; one call at a time.
+
+        Raises `NotTaken` or `NotAdmitted`: then the one before is in force as if nothing had been asked.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._swapping = parts, done
+        await done
 
     async def run(self) -> None:
         """Receive, commit and acknowledge until stopped; the last commit is awaited before returning."""
@@ -141,6 +175,10 @@ class Pipeline:
                 )
                 if committing is not None and committing.done():
                     await committing
+                if self._swapping is not None:
+                    await _finished(committing)
+                    await self._take_up(*self._swapping)
+                    self._swapping = None
                 gathered = Gathered(None, [])
                 if gathering.done():
                     gathered = gathering.result()
@@ -157,9 +195,47 @@ class Pipeline:
         except Stopped:
             log.warning("stopped with unacknowledged messages; the broker will deliver them again")
         finally:
-            for task in (gathering, stopping, committing):
+            swapping = None if self._swapping is None else self._swapping[1]
+            for task in (gathering, stopping, committing, swapping):
                 if task is not None:
                     task.cancel()
+
+    async def _take_up(self, parts: Parts, done: asyncio.Future[None]) -> None:
+        try:
+            await self._admit(parts)
+        except (NotTaken, NotAdmitted) as refusal:
+            await self._note_filters(self._subscriber.filters)
+            done.set_exception(refusal)
+            return
+        self._normaliser, self._sinks = parts.normaliser, parts.sinks
+        self._sinks_current = True
+        self._decide_at = self._clock.monotonic()
+        grown = not set(parts.filters) <= set(self._subscriber.filters)
+        self._subscriber.settle_on(parts.filters)
+        await self._note_filters(parts.filters)
+        if grown:  # silence on a route that nobody heard counts from now
+            self.sight.lose(BlindReason.BACKLOG)
+            self._subscriber.publish_marker()
+        done.set_result(None)
+
+    async def _admit(self, parts: Parts) -> None:
+        """All that may refuse a configuration: the broker, and whatever reads its state."""
+        before = self._subscriber.filters
+        await self._note_filters([*before, *sorted(set(parts.filters).difference(before))])
+        await self._subscriber.admit(parts.filters)
+        try:
+            await self._until_done(lambda: self._read_state(parts))
+        except (SinkFailed, Poison) as failure:
+            self._subscriber.settle_on(before, parts.filters)
+            raise NotTaken(str(failure)) from failure
+
+    def _read_state(self, parts: Parts) -> None:
+        parts.normaliser.recall(self._writer.use(codec_memory.load))
+        for correction in self._writer.take_up(parts.catalogue, parts.ids, parts.refiner, parts.sinks):
+            log.warning("levels corrected", extra={"correction": str(correction)})
+
+    async def _note_filters(self, filters: Sequence[str]) -> None:
+        await self._until_done(lambda: self._writer.note_filters(filters))
 
     def _prepare(self, messages: Sequence[RawMessage]) -> list[Work]:
         """Normalise; in logical time a step's messages wait for the tick that says when they came."""
@@ -185,7 +261,11 @@ class Pipeline:
         if self._logical_now is not None or self._clock.monotonic() < self._replay_at:
             return []
         await _finished(committing)
-        messages = await self._until_done(lambda: self._writer.requested_replays(REPLAY_MESSAGES))
+        messages = await self._until_done(
+            lambda: self._writer.use(
+                lambda connection: quarantine.take_requested(connection, REPLAY_MESSAGES)
+            )
+        )
         if not messages:
             self._replay_at = self._clock.monotonic() + REPLAY_SECONDS
             return []

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import psycopg
@@ -24,7 +24,7 @@ from ingest import metrics
 from ingest.catalog import Catalogue
 from ingest.clock import to_datetime
 from ingest.installation import Correction
-from ingest.model import Changes, Committed, Intake, Moment, ObservationBatch, RawMessage, Sink
+from ingest.model import Changes, Committed, Intake, Moment, ObservationBatch, Sink
 from ingest.refine import Refined, Refiner
 from ingest.store import codec_memory, ledger, quarantine, receipts, refined, rows, undecided, zeros
 from ingest.store.classify import Marks, Verdict
@@ -51,6 +51,7 @@ ON CONFLICT (partition, session) DO NOTHING
 """
 
 log = logging.getLogger("huewatch.store")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +117,7 @@ class Writer:
             if not present:
                 with connection.transaction():
                     self._session = self._new_session(connection, topics, lost_at, now)
-            if tuple(topics) != self._filters:
-                connection.execute(_FILTERS, (list(topics), self._lease.partition, self._lease.epoch))
-                self._filters = tuple(topics)
+        self.note_filters(topics)
         return self._session
 
     @property
@@ -164,7 +163,7 @@ class Writer:
         """
         with self._reacting():
             corrections = zeros.apply(self._ready(), catalogue, ids, self._refiner)
-        self._rejudged = tuple(sorted({ids[one.datastream] for one in corrections}))
+        self._rejudge(corrections, ids)
         return corrections
 
     def rebuild(self, sinks: Sequence[Sink]) -> None:
@@ -178,10 +177,41 @@ class Writer:
             _rebuild(sinks, connection)
             self._undecided = undecided.count(connection, self._lease.partition)
 
-    def requested_replays(self, limit: int) -> list[RawMessage]:
-        """Messages in quarantine that somebody asked to have read again; may be repeated."""
+    def take_up(
+        self, catalogue: Catalogue, ids: Mapping[str, int], refiner: Refiner, sinks: Sequence[Sink]
+    ) -> Sequence[Correction]:
+        """Go over to another configuration between two commits, in the state that a start would come to.
+
+        All of it or nothing: `SinkFailed` and `Poison` leave the one before as it was. After `Transient` call
+        again.
+        """
         with self._reacting():
-            return quarantine.take_requested(self._ready(), limit)
+            connection = self._ready()
+            with connection.transaction():
+                corrections = zeros.apply(connection, catalogue, ids, refiner)
+                _rebuild_all(refiner, sinks, connection)
+                waiting = undecided.count(connection, self._lease.partition)
+                # before COMMIT: where its outcome stays unknown the next call finds nothing to correct
+                self._rejudge(corrections, ids)
+            self._refiner, self._refiner_current = refiner, True
+            self._undecided = waiting
+        return corrections
+
+    def _rejudge(self, corrections: Sequence[Correction], ids: Mapping[str, int]) -> None:
+        self._rejudged = tuple(sorted({*self._rejudged, *(ids[one.datastream] for one in corrections)}))
+
+    def note_filters(self, filters: Sequence[str]) -> None:
+        """Keep what the broker's session may hold from now on; may be repeated."""
+        with self._reacting():
+            connection = self._ready()
+            if tuple(filters) != self._filters:
+                connection.execute(_FILTERS, (list(filters), self._lease.partition, self._lease.epoch))
+                self._filters = tuple(filters)
+
+    def use(self, work: Callable[[Connection], T]) -> T:
+        """What `work` makes of our connection between two commits; may be repeated."""
+        with self._reacting():
+            return work(self._ready())
 
     def close(self) -> None:
         """Give the partition back."""
@@ -415,6 +445,16 @@ class Writer:
                 self._lease.connection.execute("ROLLBACK")
         except psycopg.Error:
             self._lease.drop()
+
+
+def _rebuild_all(refiner: Refiner, sinks: Sequence[Sink], connection: Connection) -> None:
+    try:
+        refiner.rebuild(lambda need: refined.read_memory(connection, need))
+    except (psycopg.Error, StoreError):
+        raise
+    except Exception as error:
+        raise SinkFailed(f"quality tests and derivations cannot read their memory: {error!r}") from error
+    _rebuild(sinks, connection)
 
 
 def _rebuild(sinks: Sequence[Sink], connection: Connection) -> None:
