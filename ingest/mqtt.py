@@ -345,16 +345,16 @@ class Subscriber:
         if connection is None or not self.connected:
             remedy = "reload again when there is a connection"
             raise NotAdmitted("No connection to the broker to subscribe the new routes on", remedy)
-        granted = connection.subscribe(added)
-        answers: set[asyncio.Future[Any]] = {granted, connection.closed}
+        refused = connection.subscribe(added)
+        answers: set[asyncio.Future[Any]] = {refused, connection.closed}
         await asyncio.wait(answers, timeout=ADMIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        if not granted.done():
+        if not refused.done():
             self.settle_on(self.filters, added)
             raise NotAdmitted("The broker did not answer the subscription of new routes", "reload again")
-        if refused := granted.result():
+        if refused.result():
             self.settle_on(self.filters, added)
             remedy = f"allow {self._settings.username or 'anonymous'} to read these topics, then reload"
-            raise NotAdmitted(f"The broker did not grant at QoS 1: {dict(refused)}", remedy)
+            raise NotAdmitted(f"The broker did not grant at QoS 1: {dict(refused.result())}", remedy)
 
     def settle_on(self, filters: Sequence[str], withdrawn: Sequence[str] = ()) -> None:
         """Go on with these filters; what else was subscribed is not any more, now and at each connect."""

@@ -58,7 +58,7 @@ CLOSE_SECONDS = 2.0  # how long a farewell may take before the socket is dropped
 BUFFER_BYTES = 256 * 1024  # some 2,500 messages: few calls under load, under 10 ms between two keepalives
 # Unacknowledged at a time: 8,000 readings take 2 MB, 8,000 of the largest packets of our broker 512 MB.
 IN_FLIGHT_BYTES = 64 * 1024 * 1024
-SUBSCRIBE_ID, UNSUBSCRIBE_ID, ADD_ID, FIRST_PUBLISH_ID, LAST_ID = 1, 2, 3, 4, 65_535
+SUBSCRIBE_ID, UNSUBSCRIBE_ID, FIRST_OTHER_ID, LAST_ID = 1, 2, 3, 65_535
 PUBACK_SUCCESS = 0x4002_0000  # a PUBACK without reason: type 4, remaining length 2, packet id (MQTT 5, 3.4)
 CONNACK_OF_MQTT_3 = b"\x20\x02"  # remaining length 2: no property length, so not MQTT 5
 
@@ -173,8 +173,7 @@ class Connection(asyncio.BufferedProtocol):
         self._publish_window = 0
         self._last_id = LAST_ID
         self._pings_before_suback = 0
-        self._added: tuple[str, ...] = ()
-        self._granted: asyncio.Future[Mapping[str, str]] | None = None
+        self._adding: dict[int, tuple[Sequence[str], asyncio.Future[Mapping[str, str]]]] = {}
         self._marker = b""
         self._marker_rank: int | None = None
         self.marker_pending = True
@@ -332,7 +331,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._on_connack(packet)
             case SubAckPacket() if self.epoch and packet.packet_id == SUBSCRIBE_ID:
                 self._on_suback(packet)
-            case SubAckPacket() if packet.packet_id == ADD_ID and self._granted is not None:
+            case SubAckPacket() if packet.packet_id in self._adding:
                 self._on_added(packet)
             case PubAckPacket():
                 self._on_puback(self._publishing.pop(packet.packet_id, ""), packet.reason_code)
@@ -372,14 +371,15 @@ class Connection(asyncio.BufferedProtocol):
             self._write(UnsubscribePacket(UNSUBSCRIBE_ID, list(filters)).write())
 
     def subscribe(self, filters: Sequence[str]) -> asyncio.Future[Mapping[str, str]]:
-        """Ask for more filters, one call at a time; the answer is those that were refused, each with why."""
-        self._added, self._granted = tuple(filters), self._loop.create_future()
-        self._write(SubscribePacket(ADD_ID, _topic_filters(self._added)).write())
-        return self._granted
+        """Ask for more filters; the answer is those that were refused, each with the broker's reason."""
+        packet_id, refused = self._free_id(), self._loop.create_future()
+        self._adding[packet_id] = filters, refused
+        self._write(SubscribePacket(packet_id, _topic_filters(filters)).write())
+        return refused
 
     def _on_added(self, packet: SubAckPacket) -> None:
-        if self._granted is not None and not self._granted.done():  # nobody may wait any more
-            self._granted.set_result(_refused(self._added, packet))
+        filters, refused = self._adding.pop(packet.packet_id)
+        refused.set_result(_refused(filters, packet))
 
     def _on_suback(self, packet: SubAckPacket) -> None:
         refused = _refused(self._filters, packet)
@@ -440,7 +440,7 @@ class Connection(asyncio.BufferedProtocol):
         if qos == 0:
             self._write(PublishPacket(topic, payload).write())
             return True
-        if len(self._publishing) >= min(self._publish_window, LAST_ID - FIRST_PUBLISH_ID):
+        if len(self._publishing) >= min(self._publish_window, LAST_ID - FIRST_OTHER_ID):
             return False
         packet_id = self._free_id()
         self._publishing[packet_id] = topic
@@ -449,8 +449,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _free_id(self) -> int:
         while True:
-            self._last_id = self._last_id + 1 if self._last_id < LAST_ID else FIRST_PUBLISH_ID
-            if self._last_id not in self._publishing:
+            self._last_id = self._last_id + 1 if self._last_id < LAST_ID else FIRST_OTHER_ID
+            if self._last_id not in self._publishing and self._last_id not in self._adding:
                 return self._last_id
 
     def publish_marker(self) -> None:

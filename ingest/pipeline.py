@@ -201,6 +201,7 @@ class Pipeline:
                     task.cancel()
 
     async def _take_up(self, parts: Parts, done: asyncio.Future[None]) -> None:
+        started = self._clock.monotonic()
         try:
             await self._admit(parts)
         except (NotTaken, NotAdmitted) as refusal:
@@ -216,6 +217,7 @@ class Pipeline:
         if grown:  # silence on a route that nobody heard counts from now
             self.sight.lose(BlindReason.BACKLOG)
             self._subscriber.publish_marker()
+        log.info("configuration taken up", extra={"seconds": round(self._clock.monotonic() - started, 3)})
         done.set_result(None)
 
     async def _admit(self, parts: Parts) -> None:

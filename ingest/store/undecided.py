@@ -1,11 +1,14 @@
-"""Rows that were stored while the sinks failed, marked so that they are decided on later and once.
+"""What waits for a decision: rows that were stored while the sinks failed, levels that a zero has changed.
 
-A mark is the row's key. It is written in the transaction that stores the row and deleted in the one that
-decides on it, so it survives every end of the process. `read.recent` leaves marked rows out: what decides
-must not remember what it has not seen. Called by `write.Writer`.
+Both are marked, so that they are decided on later and once. A row's mark is its key. It is written in the
+transaction that stores the row and deleted in the one that decides on it, so it survives every end of the
+process. `read.recent` leaves marked rows out: what decides must not remember what it has not seen. Called by
+`write.Writer`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from ingest.model import ObservationBatch
 from ingest.store.binary_copy import Int4s, Times, decode
@@ -44,6 +47,11 @@ DELETE FROM undecided WHERE partition = %(partition)s AND place <= (
     SELECT max(place) FROM (SELECT place FROM undecided WHERE partition = %(partition)s
         ORDER BY place LIMIT %(limit)s) oldest)
 """
+_LEVELS = "SELECT datastream FROM undecided_level WHERE partition = %s ORDER BY datastream"
+_MARK_LEVELS = """
+INSERT INTO undecided_level (partition, datastream) SELECT %s, unnest(%s::int4[]) ON CONFLICT DO NOTHING
+"""
+_FORGET_LEVELS = "DELETE FROM undecided_level WHERE partition = %s"
 
 
 def count(connection: Connection, partition: str) -> int:
@@ -78,3 +86,18 @@ def forget(cursor: Cursor, partition: str, limit: int) -> int:
     """Delete the `limit` oldest marks; how many there were."""
     cursor.execute(_FORGET, {"partition": partition, "limit": limit})
     return cursor.rowcount
+
+
+def mark_levels(connection: Connection, partition: str, datastreams: Iterable[int]) -> None:
+    """The newest level of each of these is to be judged again."""
+    connection.execute(_MARK_LEVELS, (partition, list(datastreams)))
+
+
+def levels(connection: Connection, partition: str) -> tuple[int, ...]:
+    """The datastreams whose newest level is to be judged again."""
+    return tuple(number for (number,) in connection.execute(_LEVELS, (partition,)))
+
+
+def forget_levels(cursor: Cursor, partition: str) -> None:
+    """They are judged."""
+    cursor.execute(_FORGET_LEVELS, (partition,))

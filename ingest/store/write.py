@@ -162,8 +162,16 @@ class Writer:
         Call it between `claim` and `rebuild`; may be repeated.
         """
         with self._reacting():
-            corrections = zeros.apply(self._ready(), catalogue, ids, self._refiner)
-        self._rejudge(corrections, ids)
+            connection = self._ready()
+            with connection.transaction():
+                return self._correct(connection, catalogue, ids, self._refiner)
+
+    def _correct(
+        self, connection: Connection, catalogue: Catalogue, ids: Mapping[str, int], refiner: Refiner | None
+    ) -> Sequence[Correction]:
+        corrections = zeros.apply(connection, catalogue, ids, refiner)
+        corrected = {ids[one.datastream] for one in corrections}
+        undecided.mark_levels(connection, self._lease.partition, sorted(corrected))
         return corrections
 
     def rebuild(self, sinks: Sequence[Sink]) -> None:
@@ -175,7 +183,11 @@ class Writer:
             connection = self._ready()
             self._rebuild_refiner(connection)
             _rebuild(sinks, connection)
-            self._undecided = undecided.count(connection, self._lease.partition)
+            self._read_marks(connection)
+
+    def _read_marks(self, connection: Connection) -> None:
+        self._undecided = undecided.count(connection, self._lease.partition)
+        self._rejudged = undecided.levels(connection, self._lease.partition)
 
     def take_up(
         self, catalogue: Catalogue, ids: Mapping[str, int], refiner: Refiner, sinks: Sequence[Sink]
@@ -188,17 +200,11 @@ class Writer:
         with self._reacting():
             connection = self._ready()
             with connection.transaction():
-                corrections = zeros.apply(connection, catalogue, ids, refiner)
+                corrections = self._correct(connection, catalogue, ids, refiner)
                 _rebuild_all(refiner, sinks, connection)
-                waiting = undecided.count(connection, self._lease.partition)
-                # before COMMIT: where its outcome stays unknown the next call finds nothing to correct
-                self._rejudge(corrections, ids)
+            self._read_marks(connection)
             self._refiner, self._refiner_current = refiner, True
-            self._undecided = waiting
         return corrections
-
-    def _rejudge(self, corrections: Sequence[Correction], ids: Mapping[str, int]) -> None:
-        self._rejudged = tuple(sorted({*self._rejudged, *(ids[one.datastream] for one in corrections)}))
 
     def note_filters(self, filters: Sequence[str]) -> None:
         """Keep what the broker's session may hold from now on; may be repeated."""
@@ -326,6 +332,8 @@ class Writer:
     ) -> tuple[list[tuple[Sink, Any]], int]:
         """What the sinks make of the oldest `again` marked rows and then `fresh`; how many stay marked."""
         partition = self._lease.partition
+        if sinks and self._rejudged:
+            undecided.forget_levels(cursor, partition)
         if sinks is None:
             return [], undecided.mark(cursor, partition, fresh, self._undecided)
         if not again:

@@ -10,3 +10,10 @@ CREATE TABLE undecided (
     PRIMARY KEY (datastream, time)
 );
 CREATE INDEX undecided_place ON undecided (partition, place);
+
+-- Datastreams whose stored levels a corrected zero has changed, until the newest of each is judged again.
+CREATE TABLE undecided_level (
+    partition text NOT NULL,
+    datastream int4 NOT NULL,
+    PRIMARY KEY (partition, datastream)
+);
