@@ -23,9 +23,9 @@ import alerts.cli
 import ingest.cli
 import simulators.cli
 from alerts.engine import Engine
-from alerts.rules.book import read_rules
+from alerts.rules.book import Rule, read_rules
 from alerts.sink import AlertSink
-from ingest.catalog import load_catalogue, read_catalogue
+from ingest.catalog import Catalogue, load_catalogue, read_catalogue
 from ingest.cli_support import config_folder, printable, problems_reported, settings_of
 from ingest.clock import system_clock
 from ingest.embedded import EmbeddedBroker, EmbeddedPostgres
@@ -39,7 +39,7 @@ from ingest.services import services_of
 from ingest.settings import Loaded, Settings, in_force, load_settings
 from ingest.store.connection import connect
 from ingest.store.migrate import migrate
-from ingest.yaml_lines import ConfigError, Severity
+from ingest.yaml_lines import ConfigError, Problem, Severity
 from simulators.broker import Address
 from simulators.demo import Services
 from simulators.demo import demo as play_demo
@@ -158,10 +158,8 @@ def check(context: typer.Context) -> None:
     loaded = context.find_object(Loaded)
     assert loaded is not None  # the callback has loaded them
     _print_settings(loaded)
-    folder = config_folder(loaded.settings)
-    catalogue, problems = read_catalogue(folder / "catalog", loaded.settings.nature)
-    rules, faults = read_rules(folder / "rules", catalogue)
-    code = report([*problems, *faults])
+    catalogue, rules, problems = _read_configuration(loaded.settings)
+    code = report(problems)
     if not code:
         streams = sum(len(station.datastreams) for station in catalogue.stations)
         derived = sum(len(station.derived) for station in catalogue.stations)
@@ -270,14 +268,18 @@ def _print_settings(loaded: Loaded) -> None:
     Console().print(table)
 
 
-def _configured(settings: Settings) -> Configuration:
-    """Catalogue and rules as the files say now; `ConfigError` with every problem in either."""
+def _read_configuration(settings: Settings) -> tuple[Catalogue, tuple[Rule, ...], list[Problem]]:
     folder = config_folder(settings)
     catalogue, problems = read_catalogue(folder / "catalog", settings.nature)
     rules, faults = read_rules(folder / "rules", catalogue)
-    found = [*problems, *faults]
-    if any(problem.severity is Severity.ERROR for problem in found):
-        raise ConfigError(found)
+    return catalogue, rules, [*problems, *faults]
+
+
+def _configured(settings: Settings) -> Configuration:
+    """Catalogue and rules as the files say now; `ConfigError` with every problem in either."""
+    catalogue, rules, problems = _read_configuration(settings)
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        raise ConfigError(problems)
 
     def make_sinks(ids: Mapping[str, int]) -> list[Sink]:
         return [AlertSink(Engine([rule.numbered(ids) for rule in rules]))]

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -94,7 +95,7 @@ class Load:
 
     def __init__(self, broker: EmbeddedBroker) -> None:
         self.topics = ["hue/v1/gw/S0/readings"]
-        self.sent = 0
+        self.sent: Counter[str] = Counter()
         self._broker = broker
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -104,8 +105,8 @@ class Load:
         with Client.login(self._broker, "simulator") as gateway:
             while not self._stop.wait(PAUSE_SECONDS):
                 for topic in tuple(self.topics):
-                    gateway.publish(topic, payload(0.5, start + timedelta(seconds=self.sent)))
-                    self.sent += 1
+                    self.sent[topic] += 1
+                    gateway.publish(topic, payload(0.5, start + timedelta(seconds=self.sent[topic])))
 
     def __enter__(self) -> Load:
         self._thread.start()
@@ -123,8 +124,9 @@ def until(holds: Any) -> None:
         time.sleep(0.02)
 
 
-def count(database: Database) -> int:
-    return int(table(database.url, "SELECT count(*) FROM observation")[0][0])
+def count(database: Database, key: str = "%") -> int:
+    query = "SELECT count(*) FROM observation JOIN datastream ON id = datastream WHERE key LIKE %s"
+    return int(table(database.url, query, key)[0][0])
 
 
 def told(database: Database) -> list[Event]:
@@ -166,22 +168,45 @@ def test_new_stations_and_routes_are_stored_at_once_and_nothing_is_lost(
         time.sleep(0.5)
         load.topics.remove("hue/v1/gw/S2/other")
         time.sleep(0.5)  # the load's round in which it still was there has ended
+        until(lambda: count(database, "S2/level") == load.sent["hue/v1/gw/S2/other"])
         city.write(4, (USUAL,))
         reloaded(service)
         load.topics.append("hue/v1/gw/S3/readings")
         assert reloaded(service, "unchanged") not in (first, second)
         time.sleep(0.5)
-    until(lambda: count(database) == load.sent)
-    assert load.sent > 1_000
+    sent = load.sent.total()
+    until(lambda: count(database) == sent)
+    assert sent > 1_000
     assert table(database.url, "SELECT reason, topic FROM quarantine") == []
     with Client.login(broker, "simulator") as gateway:
         gateway.publish("hue/v1/gw/S2/other", payload(0.5, datetime.now(UTC)))
         gateway.publish("hue/v1/gw/S3/readings", payload(0.5, datetime.now(UTC)))
-    until(lambda: count(database) == load.sent + 1)
+    until(lambda: count(database) == sent + 1)
     assert 'huewatch_config_reloads_total{outcome="applied"} 3.0' in metrics(service)
     assert service.command("ledger").returncode == 0
     assert service.stop() == 0
     assert table(database.url, "SELECT filters FROM writer") == [([USUAL],)]
+
+
+def test_process_killed_while_it_reloads_loses_nothing_and_starts_with_the_new(
+    service: Service, city: City, broker: EmbeddedBroker, database: Database
+) -> None:
+    service.start().wait_ready()
+    with Load(broker) as load:
+        routes = [USUAL]
+        for stations, pause in ((2, 0.0), (3, 0.03), (4, 0.1)):
+            routes.append(f"hue/v1/+/+/route{stations}")
+            city.write(stations, tuple(routes))
+            os.kill(service.pid, signal.SIGHUP)
+            time.sleep(pause)
+            service.kill()
+            service.start().wait_ready()
+            load.topics.append(f"hue/v1/gw/S{stations - 1}/route{stations}")
+            time.sleep(0.3)
+    until(lambda: count(database) == load.sent.total())
+    assert table(database.url, "SELECT reason, topic FROM quarantine") == []
+    assert reloaded(service, "unchanged")
+    assert service.command("ledger").returncode == 0
 
 
 def test_bad_file_changes_nothing_and_says_where(
