@@ -21,7 +21,7 @@ from alerts.judged import Judge
 from alerts.judging import Judgement, in_order
 from alerts.model import Condition, Event
 from alerts.staging import Outcome
-from ingest.model import Changes, ObservationBatch
+from ingest.model import Changes
 from ingest.store import read
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,9 @@ class AlertSink:
         engine.load(stored, conditions, last_events)
         if self._judge is not None:
             held = episode_store.held(connection)
-            self._judge.load(_as_they_stand(connection, self._judge), held, conditions)
+            judge = self._judge
+            wanted = (judge.numbers.tolist(), judge.memory_span, judge.memory_rows)
+            judge.load(read.recent_standing(connection, *wanted), held, conditions)
             self._judging = True
 
     def evaluate(self, changes: Changes) -> Decided:
@@ -120,10 +122,3 @@ def _count(judged: Judgement) -> None:
         ENTRIES.labels(entry.kind.value).inc()
     for rule, _ in judged.faults:
         RULE_FAILURES.labels(rule).inc()
-
-
-def _as_they_stand(connection: psycopg.Connection[Any], judge: Judge) -> ObservationBatch:
-    """The judge's memory: measured rows with the flags that they have now, results as first known."""
-    wanted = (judge.numbers.tolist(), judge.memory_span, judge.memory_rows)
-    measured = read.recent(connection, *wanted, revised=True)
-    return ObservationBatch.joined([measured, read.recent_results(connection, *wanted)])

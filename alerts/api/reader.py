@@ -21,6 +21,7 @@ from alerts.model import NumberedEvent
 from alerts.sight import AsOf, Newest, look
 from ingest.catalog import Catalogue
 from ingest.model import Nature
+from ingest.store import configuration
 from ingest.store.errors import StoreError, reaction_to
 
 STATEMENT_TIMEOUT_MS = 2_000
@@ -37,7 +38,10 @@ class Unavailable(Exception):
 
 
 class Reader:
-    """Reads for the feed. `open` returns at once, also while the database is away."""
+    """Reads for the feed. `open` returns at once, also while the database is away.
+
+    `catalogue` may be replaced at any time: who needs one and the same takes it once.
+    """
 
     def __init__(self, database_url: str, catalogue: Catalogue, nature: Nature) -> None:
         self.catalogue = catalogue
@@ -96,6 +100,11 @@ class Reader:
         with self.snapshot() as connection:
             row = connection.execute("SELECT nature FROM nature_mark").fetchone()
         return None if row is None else str(row[0])
+
+    def configurations(self) -> list[tuple[str, str]]:
+        """The version of the configuration that each partition's `run` has in force."""
+        with self.snapshot() as connection:
+            return configuration.in_force(connection)
 
     def head(self) -> int:
         """The number of the newest event."""

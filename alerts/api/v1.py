@@ -70,14 +70,13 @@ async def status(hub: HubOf) -> Response:
 @router.get("/stations")
 def stations(reader: ReaderOf) -> Response:
     """Every station with newest values, level reached, margin, trend, freshness and what is derived."""
+    catalogue = reader.catalogue  # one and the same for the whole answer, though a reload may come
     with reader.snapshot() as connection:
-        windows = feed_store.windows(connection, reader.nature, reader.catalogue, WINDOW_US)
-        results = feed_store.newest_results(connection, reader.nature, reader.catalogue)
+        windows = feed_store.windows(connection, reader.nature, catalogue, WINDOW_US)
+        results = feed_store.newest_results(connection, reader.nature, catalogue)
         as_of = reader.as_of(connection, {key: rows[-1].time for key, rows in windows.items()})
         alerting = {alert.newest.event.station for alert in store.open_alerts(connection)}
-    found = [
-        station_json(station, windows, results, alerting, as_of) for station in reader.catalogue.stations
-    ]
+    found = [station_json(station, windows, results, alerting, as_of) for station in catalogue.stations]
     return _answer({"as_of": wire.as_of_json(as_of), "stations": found})
 
 

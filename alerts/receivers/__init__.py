@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from alerts.model import NumberedEvent
 from alerts.wire import Json
+from ingest.catalog import Catalogue
 from ingest.config_model import Identifier
 from ingest.model import Nature
 
@@ -64,3 +65,6 @@ class Receiver(Protocol):
     def settings(self) -> ReceiverSettings: ...
 
     def connect(self) -> AbstractAsyncContextManager[Session]: ...
+
+    def use(self, catalogue: Catalogue) -> None:
+        """Take the words of stations and levels from this catalogue from now on."""

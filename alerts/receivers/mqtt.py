@@ -10,7 +10,7 @@ broker: what must be sent again is known from the database.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import aiomqtt
@@ -64,13 +64,17 @@ class MqttReceiver:
             async with client:
                 try:
                     _heed_cancellation()
-                    yield MqttSession(client, self._catalogue)
+                    yield MqttSession(client, lambda: self._catalogue)
                 finally:
                     with suppress(aiomqtt.MqttError):
                         stopped = self._unknown(UnknownReason.FEED_STOPPED)
                         await _publish(client, STATUS, stopped, retain=True)
         except aiomqtt.MqttError as error:
             raise Unreachable(str(error)) from error
+
+    def use(self, catalogue: Catalogue) -> None:
+        """See `Receiver`; the Will of an open connection keeps the stations that it was given."""
+        self._catalogue = catalogue
 
     def _unknown(self, reason: UnknownReason) -> bytes:
         as_of = unknown(None, reason, self._catalogue)
@@ -80,7 +84,7 @@ class MqttReceiver:
 class MqttSession:
     """One connection. Publishes one message after the other, so that their order is ours."""
 
-    def __init__(self, client: aiomqtt.Client, catalogue: Catalogue) -> None:
+    def __init__(self, client: aiomqtt.Client, catalogue: Callable[[], Catalogue]) -> None:
         self._client = client
         self._catalogue = catalogue
 
@@ -89,7 +93,7 @@ class MqttSession:
             await self._keep(numbered)
 
     async def deliver(self, notice: Notice) -> None:
-        event = wire.event_json(notice.numbered, self._catalogue)
+        event = wire.event_json(notice.numbered, self._catalogue())
         await self._publish(EVENTS, wire.encode({**event, "silent": notice.silent}))
         await self._keep(notice.numbered)
 
@@ -107,7 +111,7 @@ class MqttSession:
     async def _keep(self, numbered: NumberedEvent) -> None:
         event = numbered.event
         ended = event.kind in wire.ENDED
-        state = {"state": "open", **wire.event_json(numbered, self._catalogue)}
+        state = {"state": "open", **wire.event_json(numbered, self._catalogue())}
         payload = b"" if ended else wire.encode(state)
         await self._publish(f"{STATE}/{event.target}/{event.rule}", payload, retain=True)
 

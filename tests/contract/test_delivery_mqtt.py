@@ -380,7 +380,7 @@ from tests.support.feed import NATURE, catalogue
 url, port, password, http, metrics = sys.argv[1:]
 broker = BrokerSettings("127.0.0.1", int(port), "huewatch-feed", "feed", password)
 asyncio.run(
-    serve_feed(url, broker, catalogue(), NATURE, "127.0.0.1", int(http), "127.0.0.1", int(metrics))
+    serve_feed(url, broker, catalogue, NATURE, "127.0.0.1", int(http), "127.0.0.1", int(metrics))
 )
 """
 

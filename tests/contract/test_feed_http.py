@@ -512,4 +512,6 @@ async def test_a_database_for_another_nature_is_refused(
     plain_database: Database, city: Catalogue, table: Connection
 ) -> None:
     with pytest.raises(Fatal, match="the database is for Exercise"):
-        await serve_feed(plain_database.url, None, city, Nature.ACTUAL, HOST, free_port(), HOST, free_port())
+        await serve_feed(
+            plain_database.url, None, lambda: city, Nature.ACTUAL, HOST, free_port(), HOST, free_port()
+        )
