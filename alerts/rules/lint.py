@@ -202,9 +202,10 @@ def _check_times(target: Target, plan: Plan, place: Place) -> Iterator[Problem]:
         )
     if 0 < plan.sustain < 2 * cadence * MICROS:
         yield place.at("confirm", "for").problem(
-            f"At {target.key} {plan.sustain / MICROS:g} s are less than two cadences of {cadence:g} s: one "
-            "reading would confirm a level.",
+            f"At {target.key} {plan.sustain / MICROS:g} s are less than two cadences of {cadence:g} s: two "
+            "readings are all that lies in that time.",
             "Confirm for at least two cadences, or by `samples`.",
+            Severity.WARNING if plan.sustain >= cadence * MICROS else Severity.ERROR,
         )
     if plan.memory > MEMORY_BOUND or plan.rows > ROWS_BOUND:
         yield place.problem(

@@ -11,10 +11,11 @@ import pytest
 from ingest.catalog import load_catalogue
 from ingest.clock import to_datetime
 from ingest.model import Nature
+from simulators.expected import Expected, What
 from simulators.judge import Verdict, judge, moment, tellings
 from simulators.plan import Published, make_plan
 from simulators.scenario import HOUR, MINUTE, load_scenario
-from simulators.truth import Expected, What, expectations, quiets
+from simulators.truth import expectations, quiets
 
 SCENARIO = load_scenario()
 PLAN = make_plan(
@@ -32,9 +33,18 @@ LEDGER = {
     "conflict": 0,
     "rejected": 3,
 }
-RULE_KIND = {What.RISE: "threshold", What.FALL: "threshold", What.RATE: "rate", What.SILENCE: "silence"}
+RULE_KIND = {
+    What.RISE: "threshold",
+    What.FALL: "threshold",
+    What.RATE: "rate",
+    What.SILENCE: "silence",
+    What.SUBMERGED: "saturation",
+    What.STUCK: "flat_line",
+}
 KIM_LONG = "HUE-WL-KIMLONG/water_level"
 VY_DA = "HUE-FL-VYDA/water_level"
+RAIN = "HUE-RN-BACHMA/rain_1h"
+RELEASE = "HUE-RS-TATRACH/outflow_step_1h"
 BA_TRIEU = "HUE-FL-BATRIEU/water_level"
 
 
@@ -138,8 +148,26 @@ def test_level_that_nobody_published_is_no_step_of_its_own():
         (event(What.SILENCE, KIM_LONG, 1, SCENARIO.start + HOUR), "silence unexpected"),
         (event(What.RATE, BA_TRIEU, 1, SCENARIO.start + HOUR), "rate 1 unexpected"),
         (event(What.RISE, KIM_LONG, 3, required(KIM_LONG, What.RISE, 3).at + MINUTE), "rise 3 unexpected"),
+        (event(What.SUBMERGED, KIM_LONG, 1, SCENARIO.start + HOUR), "under water unexpected"),
+        (event(What.STUCK, KIM_LONG, 1, SCENARIO.start + HOUR), "stuck unexpected"),
+        (
+            event(What.RISE, RAIN, 1, SCENARIO.start + HOUR, rule_kind="accumulation"),
+            "rise 1 unexpected",
+        ),
+        (event(What.RISE, RELEASE, 1, SCENARIO.start + 30 * HOUR), "rise 1 unexpected"),
     ],
-    ids=["spike", "submerged", "too early", "silence", "rate", "twice"],
+    ids=[
+        "spike",
+        "submerged",
+        "too early",
+        "silence",
+        "rate",
+        "twice",
+        "not under water",
+        "not stuck",
+        "dry",
+        "no release",
+    ],
 )
 def test_unexpected_alert_is_named(extra, named):
     found = wrong(verdict([*faithful(), extra]))
