@@ -139,7 +139,8 @@ class Judge:
         for rule, columns in judgement.states.items():
             state.states[rule] = columns
         state.ends.update(judgement.ends)
-        state.accounts.update(judgement.accounts)
+        for place, account in judgement.accounts.items():
+            state.keep(place, account)
         state.restarts.clear()
         state.removed.clear()
 
@@ -174,7 +175,7 @@ class Judge:
         rule, pair = place
         if condition.ordinal:
             state.ends[place] = End(condition.ordinal, condition.hash)
-        state.accounts[place] = condition.account
+        state.keep(place, condition.account)
         if condition.rule_version == state.tables[rule].rule.versions[pair]:
             state.put(place, condition)
         elif condition.phase is not Phase.INACTIVE or condition.account.waiting:

@@ -75,6 +75,13 @@ class JudgeState:
         state.candidate_level[pair] = held.candidate_level
         state.candidate_since[pair] = NEVER if held.candidate_since is None else held.candidate_since
 
+    def keep(self, place: Pair, account: Account) -> None:
+        """Hold an account while there is anything in it."""
+        if account == Account():
+            self.accounts.pop(place, None)
+        else:
+            self.accounts[place] = account
+
     def watermarks(self, windows: Windows) -> Index:
         """Up to which time the rows of each series are final; `NEVER` where none is."""
         newest = windows.time[:, -1]
