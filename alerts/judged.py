@@ -139,8 +139,8 @@ class Judge:
         for rule, columns in judgement.states.items():
             state.states[rule] = columns
         state.ends.update(judgement.ends)
-        for pair, account in judgement.accounts.items():
-            state.keep(pair, account)
+        for place, account in judgement.accounts.items():
+            state.keep(place, account)
         state.restarts.clear()
         state.removed.clear()
 

@@ -61,13 +61,6 @@ class JudgeState:
     restarts: list[tuple[Pair, JudgedCondition]] = field(default_factory=list)
     removed: list[JudgedCondition] = field(default_factory=list)
 
-    def keep(self, pair: Pair, account: Account) -> None:
-        """Hold an account, or none where there is nothing in it."""
-        if account == Account():
-            self.accounts.pop(pair, None)
-        else:
-            self.accounts[pair] = account
-
     def series_of(self, pair: Pair) -> int:
         return int(self.tables[pair[0]].series[pair[1]])
 
@@ -79,6 +72,13 @@ class JudgeState:
         state.since[pair] = NEVER if held.since is None else held.since
         state.candidate_level[pair] = held.candidate_level
         state.candidate_since[pair] = NEVER if held.candidate_since is None else held.candidate_since
+
+    def keep(self, place: Pair, account: Account) -> None:
+        """Hold an account while there is anything in it."""
+        if account == Account():
+            self.accounts.pop(place, None)
+        else:
+            self.accounts[place] = account
 
     def watermarks(self, windows: Windows) -> Index:
         """Up to which time the rows of each series are final; `NEVER` where none is."""
