@@ -13,7 +13,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,9 @@ from ingest.catalog import Catalogue
 from ingest.clock import to_datetime
 from ingest.installation import Correction
 from ingest.model import Changes, Committed, Intake, Moment, ObservationBatch, RawMessage, Sink
+from ingest.quality import roll_up, worst
 from ingest.refine import Refined, Refiner
-from ingest.store import codec_memory, ledger, quarantine, receipts, refined, rows, zeros
+from ingest.store import codec_memory, ledger, maintenance, quarantine, receipts, refined, rows, zeros
 from ingest.store.classify import Marks, Verdict
 from ingest.store.connection import Connection, Cursor
 from ingest.store.errors import Fatal, Poison, SinkFailed, StoreError, Transient, reaction_to
@@ -239,10 +240,12 @@ class Writer:
     ) -> _Staged:
         observations = receipts.retime(intake.observations, recalled.times)
         verdict = rows.verdicts(cursor, self._marks, observations)
-        fresh = observations.take(verdict == Verdict.NEW)
+        fresh = maintenance.flag(cursor, observations.take(verdict == Verdict.NEW))
         refining = self._refine(cursor, intake, fresh)
-        told = fresh
-        if refining is not None:
+        if refining is None:
+            fresh = replace(fresh, quality=worst(fresh.quality, roll_up(fresh.tests)))
+            told = fresh
+        else:
             fresh = refining.rows
             told = ObservationBatch.joined([fresh, refined.first_known(cursor, refining.derived)])
         outcomes = _evaluate(sinks, Changes(told, moment, self._rejudged))
