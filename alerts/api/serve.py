@@ -24,8 +24,10 @@ from alerts.api.hub import Hub
 from alerts.api.reader import Reader, Unavailable
 from alerts.api.security import SecurityHeaders
 from alerts.delivery import Worker
+from alerts.housekeeping import keep_house
 from alerts.receivers.mqtt import MqttSettings
 from alerts.receivers.registry import build
+from alerts.suppression import Limits
 from alerts.wire import Json, as_of_json
 from ingest.catalog import Catalogue
 from ingest.clock import Clock, system_clock
@@ -50,6 +52,7 @@ async def serve_feed(
     port: int,
     metrics_host: str,
     metrics_port: int,
+    limits: Limits | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Without a broker nothing is delivered; the page and the API work."""
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # a line per attempt; `sight_changed` says it
@@ -58,7 +61,7 @@ async def serve_feed(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        async with running_feed(database_url, broker, catalogue, nature, host, port) as feed:
+        async with running_feed(database_url, broker, catalogue, nature, host, port, limits) as feed:
             change = "HUEWATCH_METRICS_HOST or HUEWATCH_FEED_METRICS_PORT"
             health = serve_health(metrics_host, metrics_port, change, lambda: _readiness(feed.hub))
             try:
@@ -95,8 +98,10 @@ async def running_feed(
     nature: Nature,
     host: str = "127.0.0.1",
     port: int = 0,
+    limits: Limits | None = None,
 ) -> AsyncIterator[Feed]:
-    """A feed for as long as the block runs; port 0 takes a free one."""
+    """A feed for as long as the block runs; port 0 takes a free one. `limits`: of suppression."""
+    limits = limits or Limits()
     clock = system_clock()
     reader = Reader(database_url, catalogue, nature)
     hub = Hub(reader, clock)
@@ -108,9 +113,10 @@ async def running_feed(
             background = [
                 group.create_task(_check_nature(reader, clock), name="feed nature"),
                 group.create_task(hub.run(), name="feed hub"),
+                group.create_task(keep_house(database_url, clock, limits), name="feed housekeeping"),
             ]
             if broker is not None:
-                worker = _mqtt_worker(database_url, broker, catalogue, nature, hub, clock)
+                worker = _mqtt_worker(database_url, broker, catalogue, nature, hub, clock, limits)
                 background.append(group.create_task(worker.run(), name="delivery mqtt"))
             serving = group.create_task(server.serve([listener]), name="feed http")
             feed = Feed(hub, listener.getsockname()[:2])
@@ -174,12 +180,13 @@ def _mqtt_worker(
     nature: Nature,
     hub: Hub,
     clock: Clock,
+    limits: Limits,
 ) -> Worker:
     """The IOC's broker asks for what this database is for: a city's alerts, or an exercise's."""
     settings = MqttSettings(name="mqtt", natures=frozenset({nature}))
     owner = f"{socket.gethostname()}/{os.getpid()}"
     receiver = build(settings, broker, catalogue)
-    return Worker(receiver, database_url, hub, owner, clock, random.Random(owner))
+    return Worker(receiver, database_url, hub, owner, clock, random.Random(owner), limits)
 
 
 async def _check_nature(reader: Reader, clock: Clock) -> None:
