@@ -7,6 +7,8 @@ one transaction, and only for the owner. Every function takes an autocommit conn
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from alerts import silence_store
 from alerts.delivery_plan import Pair, Past, Step
@@ -81,6 +83,47 @@ def _outcome(step: Step) -> tuple[str, int | None, str | None, str | None]:
     if step.suppressed:
         return "suppressed", None, step.suppressed.cause.value, step.suppressed.reference
     return "superseded" if step.superseded_by else PASSED_OVER, step.superseded_by, None, None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one event at one receiver, and when (microseconds)."""
+
+    receiver: str
+    seq: int
+    outcome: str
+    superseded_by: int | None
+    suppressed: Suppression | None
+    at: int
+
+
+_OUTCOME = "o.receiver, o.seq, o.outcome, o.superseded_by, o.cause, o.reference, o.at"
+
+
+def outcomes(connection: Connection, seqs: Sequence[int]) -> list[Outcome]:
+    """What became of these events at every receiver, by number and receiver."""
+    rows = connection.execute(
+        f"SELECT {_OUTCOME} FROM delivery_outcome o WHERE o.seq = ANY(%s) ORDER BY o.seq, o.receiver",
+        (list(seqs),),
+    ).fetchall()
+    return [_read(row) for row in rows]
+
+
+def suppressed_since(connection: Connection, since: int, limit: int) -> list[tuple[Outcome, NumberedEvent]]:
+    """The newest `limit` notices kept back since then (microseconds), newest first."""
+    rows = connection.execute(
+        f"SELECT {_OUTCOME}, e.seq, e.created_at, e.body"
+        " FROM delivery_outcome o JOIN alert_event e USING (seq)"
+        " WHERE o.outcome = 'suppressed' AND o.at >= %s ORDER BY o.at DESC, o.seq DESC LIMIT %s",
+        (to_datetime(since), limit),
+    ).fetchall()
+    return [(_read(row[:7]), numbered(row[7:])) for row in rows]
+
+
+def _read(row: Sequence[Any]) -> Outcome:
+    receiver, seq, word, superseded_by, cause, reference, at = row
+    why = None if cause is None else Suppression(Cause(cause), reference)
+    return Outcome(receiver, seq, word, superseded_by, why, to_micros(at))
 
 
 def fail(connection: Connection, receiver: str, owner: str, error: str) -> None:

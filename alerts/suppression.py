@@ -51,10 +51,27 @@ class Cause(StrEnum):
     STORM = "storm"  # the number of the event whose notice is the digest
 
 
+EXPLAINED = {
+    Cause.SHADOW: "the rule {} is on trial",
+    Cause.LATE: "for the record only",
+    Cause.CANCELLED: "cancelled as issued in error by {}",
+    Cause.MAINTENANCE: "maintenance window {}",
+    Cause.SHELVED: "shelved by {}",
+    Cause.ACKNOWLEDGED: "acknowledged by {}",
+    Cause.SILENCE: "silence {}",
+    Cause.SPOKEN_FOR: "alert {} speaks for it",
+    Cause.FLAPPING: "it flaps, {}",
+    Cause.STORM: "told in the digest of event {}",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Suppression:
     cause: Cause
     reference: str
+
+    def __str__(self) -> str:
+        return EXPLAINED[self.cause].format(self.reference)
 
 
 @dataclass(frozen=True, slots=True)
