@@ -145,7 +145,7 @@ def alerts(
     found = []
     for one in newest:
         story = handled.get(one.event.alert_id, Story(one))
-        if state == "all" or not story.hidden:
+        if state == "all" or not (story.hidden or story.event.shadow):
             alert = opened.get(story.event.alert_id)
             condition = alert.condition if alert else None
             found.append(wire.alert_json(story, condition, as_of, reader.catalogue))

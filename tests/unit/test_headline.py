@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from alerts.headline import headline, local_time, number, span
+from alerts.headline import digest_headline, headline, local_time, number, span
 from alerts.model import Event, EventKind, Severity
 from ingest.catalog import Station
 from ingest.config_model import Text
@@ -271,3 +271,68 @@ def test_a_level_from_below_says_so() -> None:
 def test_no_shipped_headline_is_longer_than_cap_readers_show() -> None:
     vi, en = said(nature="Exercise", detected_at=AT + 2 * 24 * 60 * MINUTE, verified=False)
     assert max(len(vi), len(en)) < 150
+
+
+@pytest.mark.parametrize(
+    ("changes", "vi", "en"),
+    [
+        (
+            {"kind": EventKind.ACKNOWLEDGED, "by": "An"},
+            "An đã tiếp nhận BĐ III",
+            "BĐ III acknowledged by An",
+        ),
+        (
+            {"kind": EventKind.ASSIGNED, "by": "An", "assigned_to": "Bình"},
+            "An giao cho Bình",
+            "assigned to Bình by An",
+        ),
+        (
+            {"kind": EventKind.COMMENTED, "by": "An", "comment": "two\npumps"},
+            "An ghi chú, two pumps",
+            "An notes, two pumps",
+        ),
+        (
+            {"kind": EventKind.SHELVED, "by": "An", "until": AT + 30 * MINUTE},
+            "An tạm ẩn đến 07:30",
+            "shelved by An until 07:30",
+        ),
+        (
+            {"kind": EventKind.CANCELLED, "by": "An", "comment": "a boat", "level": 0},
+            "HỦY cảnh báo vì phát nhầm (An), a boat",
+            "alert CANCELLED as issued in error by An, a boat",
+        ),
+        (
+            {"kind": EventKind.REMINDED, "reason": "maintenance ended", "level": 0, "level_name": ""},
+            "bảo trì xong, không còn cảnh báo, 3,58 m lúc 07:00 27/10",
+            "maintenance ended, no alert any more, 3.58 m at 07:00 27/10",
+        ),
+        (
+            {"kind": EventKind.REVISED, "reason": "row of 06:55"},
+            "ĐÍNH CHÍNH: row of 06:55, 3,58 m lúc 07:00 27/10",
+            "REVISED: row of 06:55, 3.58 m at 07:00 27/10",
+        ),
+    ],
+)
+def test_what_people_and_reminders_say(changes: dict[str, Any], vi: str, en: str) -> None:
+    assert said(**changes) == (f"Kim Long (sông Hương): {vi}", f"Kim Long (Huong River): {en}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "begins"),
+    [
+        ({"kind": EventKind.REMINDED}, "STILL"),
+        ({"kind": EventKind.REMINDED, "reason": "stable again"}, "stable again"),
+        ({"kind": EventKind.UNSHELVED, "reason": "shelving ended"}, "no longer shelved"),
+        ({"kind": EventKind.LATE}, "LEARNT LATE, over already"),
+    ],
+)
+def test_what_is_said_again_is_said_as_it_stands(changes: dict[str, Any], begins: str) -> None:
+    opening = said()[1].removeprefix("Kim Long (Huong River): ")
+    assert said(**changes)[1] == f"Kim Long (Huong River): {begins}, {opening}"
+
+
+def test_a_digest_counts_and_names() -> None:
+    far = replace(EVENT, target="X/water_level", level_name="BĐ I", nature="Exercise")
+    line = digest_headline([(replace(EVENT, nature="Exercise"), kim_long()), (far, None)])
+    assert line.vi == "DIỄN TẬP: 2 cảnh báo cùng lúc: Kim Long BĐ III, X/water_level BĐ I"
+    assert line.en == "EXERCISE: 2 alerts at once: Kim Long BĐ III, X/water_level BĐ I"
