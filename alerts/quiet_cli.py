@@ -17,6 +17,7 @@ from rich.table import Table
 from alerts import silence_store
 from alerts.headline import local_time
 from alerts.model import Severity
+from alerts.rules.book import load_rules
 from alerts.silence_store import Matcher
 from alerts.suppression import Silence
 from ingest.catalog import Catalogue, Station, load_catalogue
@@ -99,13 +100,17 @@ def silence_start(
 ) -> None:
     """Tell nobody of the alerts that match. Severe and Extreme ones only where rule and station are named.
 
-    Example: huewatch silence start --rule street-level --station HUE-FL-DAPDA --by An \\
+    Example: huewatch silence start --rule street-depth --station HUE-FL-DAPDA --by An \\
         --reason roadworks --for 2h
     """
     with problems_reported(), _refusals():
-        seconds = seconds_of("--for", for_)
+        settings = settings_of(context)
+        folder, seconds = config_folder(settings), seconds_of("--for", for_)
+        catalogue = load_catalogue(folder / "catalog", settings.nature)
+        _must_be_known("station", station, [each.id for each in catalogue.stations])
+        _must_be_known("rule", rule, [each.id for each in load_rules(folder / "rules", catalogue)])
         matcher = Matcher(rule, station, severity)
-        with database(settings_of(context)) as connection:
+        with database(settings) as connection:
             silence = silence_store.start(connection, matcher, by, reason, seconds)
     typer.echo(f"Silence {silence.id} until {local_time(silence.ends)} (UTC+7).")
 
@@ -129,6 +134,13 @@ def silence_end(
     with problems_reported(), database(settings_of(context)) as connection:
         silence = silence_store.end(connection, number, by)
     _ended(silence, f"Silence {number}")
+
+
+def _must_be_known(what: str, name: str | None, known: list[str]) -> None:
+    """A silence that matches nothing would promise a quiet that does not come."""
+    if name is not None and name not in known:
+        remedy = nearest(name, known) or f"Name a {what} of the configuration in force."
+        raise ConfigError([Problem(f"--{what}", None, f"There is no {what} {name!r}.", remedy)])
 
 
 def covered(catalogue: Catalogue, subject: str) -> list[str]:

@@ -16,8 +16,7 @@ import numpy as np
 
 from ingest.clock import to_datetime, to_micros
 from ingest.model import ObservationBatch, Quality
-from ingest.quality import Test, with_flags
-from ingest.store.binary_copy import Int4s
+from ingest.quality import Test, calibrating, with_flags, worst
 from ingest.store.connection import Connection, Cursor
 from ingest.store.errors import reactions
 
@@ -39,11 +38,11 @@ _STANDING = (
 )
 _ONE = f"SELECT {_COLUMNS} FROM maintenance WHERE id = %s"
 # The windows that readings between two times can lie in; as a rule there is none, and one step into an index.
-_COVERING = """
-SELECT d.id, m.begins, coalesce(m.ended_at, m.ends)
-FROM maintenance m JOIN datastream d ON d.key = ANY(m.datastreams)
-WHERE coalesce(m.ended_at, m.ends) > %s AND m.begins <= %s AND d.id = ANY(%s)
+_BETWEEN = """
+SELECT datastreams, begins, coalesce(ended_at, ends) FROM maintenance
+WHERE coalesce(ended_at, ends) > %s AND begins <= %s
 """
+_NUMBERS = "SELECT id FROM datastream WHERE key = ANY(%s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +113,27 @@ def one(connection: Connection, number: int) -> Window | None:
 
 def flag(cursor: Cursor, rows: ObservationBatch) -> ObservationBatch:
     """The rows, those that were measured in a window with the flag that says so; quality is left to who
-    rolls up the tests."""
+    rolls up the tests, or else to `doubted`."""
     if not len(rows):
         return rows
     newest, oldest = to_datetime(int(rows.time.max())), to_datetime(int(rows.time.min()))
-    found = cursor.execute(_COVERING, (oldest, newest, Int4s(np.unique(rows.datastream)))).fetchall()
-    if not found:
+    windows = cursor.execute(_BETWEEN, (oldest, newest)).fetchall()
+    if not windows:
         return rows
     inside = np.zeros(len(rows), np.bool_)
-    for number, begins, ends in found:
-        inside |= (
-            (rows.datastream == number) & (rows.time >= to_micros(begins)) & (rows.time < to_micros(ends))
-        )
+    for keys, begins, ends in windows:
+        numbers = [number for (number,) in cursor.execute(_NUMBERS, (keys,)).fetchall()]
+        during = (rows.time >= to_micros(begins)) & (rows.time < to_micros(ends))
+        inside |= during & np.isin(rows.datastream, numbers)
     suspect = np.full(np.count_nonzero(inside), Quality.SUSPECT, np.int8)
     return replace(rows, tests=with_flags(rows.tests, np.flatnonzero(inside), Test.CALIBRATION, suspect))
+
+
+def doubted(rows: ObservationBatch) -> ObservationBatch:
+    """The rows, where no test is run, with what was measured in a window suspect at best."""
+    inside = calibrating(rows.tests)
+    suspect = worst(rows.quality, np.full(len(rows), Quality.SUSPECT, np.int8))
+    return replace(rows, quality=np.where(inside, suspect, rows.quality))
 
 
 def _window(row: Sequence[Any]) -> Window:

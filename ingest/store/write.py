@@ -13,7 +13,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,6 @@ from ingest.catalog import Catalogue
 from ingest.clock import to_datetime
 from ingest.installation import Correction
 from ingest.model import Changes, Committed, Intake, Moment, ObservationBatch, RawMessage, Sink
-from ingest.quality import roll_up, worst
 from ingest.refine import Refined, Refiner
 from ingest.store import codec_memory, ledger, maintenance, quarantine, receipts, refined, rows, zeros
 from ingest.store.classify import Marks, Verdict
@@ -243,7 +242,7 @@ class Writer:
         fresh = maintenance.flag(cursor, observations.take(verdict == Verdict.NEW))
         refining = self._refine(cursor, intake, fresh)
         if refining is None:
-            fresh = replace(fresh, quality=worst(fresh.quality, roll_up(fresh.tests)))
+            fresh = maintenance.doubted(fresh)
             told = fresh
         else:
             fresh = refining.rows

@@ -141,9 +141,12 @@ def test_a_window_covers_what_is_derived_from_its_sensors_and_no_neighbour() -> 
 def test_a_silence_by_commands(table: Connection) -> None:
     words = ("--by", "An", "--reason", "roadworks", "--for", "2h")
     assert "names a rule, a station or a severity" in huewatch("silence", "start", *words).stderr
-    assert huewatch("silence", "start", *words, "--severity", "Minor", "--rule", "street").exit_code == 0
+    assert (
+        huewatch("silence", "start", *words, "--severity", "Minor", "--rule", "street-depth").exit_code == 0
+    )
+    assert "There is no rule 'street'" in huewatch("silence", "start", *words, "--rule", "street").stderr
     (silence,) = silence_store.standing(table)
-    assert (silence.rule, silence.station, silence.severity) == ("street", None, "Minor")
+    assert (silence.rule, silence.station, silence.severity) == ("street-depth", None, "Minor")
     assert "roadworks" in huewatch("silence", "list").stdout
     assert huewatch("silence", "end", str(silence.id), "--by", "An").exit_code == 0
     assert silence_store.standing(table) == []

@@ -28,7 +28,7 @@ def opened(database: Database) -> Connection:
     return connect(database.url, application_name="test")
 
 
-OURS = ["ingest/0001_ingest", "ingest/0002_meaning"]
+OURS = ["ingest/0001_ingest", "ingest/0002_meaning", "ingest/0003_maintenance"]
 
 
 @pytest.fixture
