@@ -19,6 +19,7 @@ from ingest.config_model import Text
 
 LOCAL = timezone(timedelta(hours=7))
 OLD = 10 * 60 * 1_000_000  # microseconds from event to decision; beyond it the line says when it was received
+NAMED = 20  # of a digest in a line that is read aloud in a minute
 STEADY = 0.005  # a slope below this (per hour, in the series' unit) is neither rising nor falling
 
 Words = tuple[str, str]  # Vietnamese, English
@@ -67,13 +68,14 @@ def headline(event: Event, station: Station | None = None) -> Text:
 
 
 def digest_headline(openings: Sequence[tuple[Event, Station | None]]) -> Text:
-    """Many openings in one line: how many, and where."""
-    named = [_named_opening(event, station) for event, station in openings]
+    """Many openings in one line: how many, and the first `NAMED` by name."""
+    named = [_named_opening(event, station) for event, station in openings[:NAMED]]
     prefix = PREFIX[openings[0][0].nature]
-    count = len(openings)
+    count, more = len(openings), len(openings) - len(named)
+    rest = (f" và {more} cảnh báo khác", f" and {more} more") if more else NOTHING
     return Text(
-        vi=f"{prefix[0]}{count} cảnh báo cùng lúc: {', '.join(vi for vi, _ in named)}",
-        en=f"{prefix[1]}{count} alerts at once: {', '.join(en for _, en in named)}",
+        vi=f"{prefix[0]}{count} cảnh báo cùng lúc: {', '.join(vi for vi, _ in named)}{rest[0]}",
+        en=f"{prefix[1]}{count} alerts at once: {', '.join(en for _, en in named)}{rest[1]}",
     )
 
 

@@ -16,10 +16,12 @@ from alerts.handling import Story
 from alerts.headline import digest_headline, headline
 from alerts.model import Condition, Event, NumberedEvent
 from alerts.sight import AsOf
+from alerts.suppression import rank_of
 from ingest.catalog import Catalogue, Station
 from ingest.clock import MICROS_PER_SECOND, to_datetime, to_micros
 
 Json = dict[str, Any]
+LISTED = 100  # openings of a digest that are named: 50 kB, of which any broker takes several at once
 YEARS = (1900, 2200)  # what the observation table holds
 
 
@@ -169,13 +171,14 @@ def state_json(story: Story, catalogue: Catalogue) -> Json:
 
 
 def digest_json(digest: Sequence[NumberedEvent], catalogue: Catalogue) -> Json:
-    """Many openings told in one notice: how many, in one line, and which."""
+    """Many openings told in one notice: how many, in one line, and which, worst first, to `LISTED`."""
     stations = {station.id: station for station in catalogue.stations}
-    said = [(each.event, stations.get(each.event.station)) for each in digest]
+    worst = sorted(digest, key=lambda each: -rank_of(each.event))
+    said = [(each.event, stations.get(each.event.station)) for each in worst]
     return {
         "count": len(digest),
         "headline": digest_headline(said).model_dump(),
-        "alerts": [_opening(each, catalogue) for each in digest],
+        "alerts": [_opening(each, catalogue) for each in worst[:LISTED]],
     }
 
 

@@ -77,7 +77,7 @@ class Settings(BaseModel):
     flap_window: Duration = Field(3_600.0, description="The time in which openings are counted")
     storm_first: int = Field(5, ge=1, description="Openings at once that are told one by one")
     storm_window: Duration = Field(120.0, description="What is at once")
-    storm_digest: Duration = Field(10.0, description="How long the rest is collected for one notice")
+    storm_digest: Duration = Field(2.0, description="How long the rest is collected for one notice")
     accept_data_loss: bool = Field(False, description="Be ready although the database may lose commits")
     # A gateway's store-and-forward after a long outage, well within retention.
     max_age_days: float = Field(

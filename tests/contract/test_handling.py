@@ -264,6 +264,7 @@ async def test_the_end_of_a_window_is_told_once_with_two_feeds_racing(
     tell(table, happening(3, kind=K.ESCALATED, level=3))
     tell(table, happening(4, alert=2, station=PHUOC, kind=K.ESCALATED, level=2))
     await heard(ioc, 4)  # a neighbour is never covered
+    await settled(table, 4)
     assert ioc.numbers == [1, 2, 4]
     assert (3, "suppressed", "maintenance", str(window.id)) in why(table)
     async with running_feed(plain_database.url, None, CITY, NATURE):
@@ -341,6 +342,19 @@ async def test_a_storm_gives_one_digest(feed: Feed, ioc: Ioc, table: Connection)
     assert len([state for state in ioc.kept.values() if state]) == 12  # each has its state
     tell(table, happening(20, alert=6, station="HUE-WL-6", kind=K.CLEARED))
     await heard(ioc, 13)  # whoever heard of it by the digest hears of its end
+
+
+async def test_a_storm_over_a_thousand_stations_is_one_message_that_a_broker_takes(
+    feed: Feed, ioc: Ioc, table: Connection
+) -> None:
+    many = [happening(n, alert=n, station=f"HUE-X-{n}", level=1 + n % 2) for n in range(1000)]
+    tell(table, *many)
+    await kept(ioc, "ioc/alerts/state/HUE-X-999/water_level/river-level", 2)  # the last of all
+    assert ioc.numbers == [1, 2, 3, 4, 5, 1000]
+    digest = ioc.events[-1]["digest"]
+    assert (digest["count"], len(digest["alerts"])) == (995, 100)
+    assert {each["severity"] for each in digest["alerts"]} == {"Moderate"}  # the worst are named
+    assert len([state for state in ioc.kept.values() if state]) == 1000
 
 
 async def test_what_flapped_and_is_stable_is_said_once_as_it_stands(

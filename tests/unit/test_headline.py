@@ -336,3 +336,6 @@ def test_a_digest_counts_and_names() -> None:
     line = digest_headline([(replace(EVENT, nature="Exercise"), kim_long()), (far, None)])
     assert line.vi == "DIỄN TẬP: 2 cảnh báo cùng lúc: Kim Long BĐ III, X/water_level BĐ I"
     assert line.en == "EXERCISE: 2 alerts at once: Kim Long BĐ III, X/water_level BĐ I"
+    many = digest_headline([(far, None)] * 120)
+    assert many.vi.startswith("DIỄN TẬP: 120 cảnh báo cùng lúc: ")
+    assert many.vi.endswith(" và 100 cảnh báo khác")
