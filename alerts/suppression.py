@@ -30,7 +30,7 @@ RANK = {Severity.MINOR: 1, Severity.MODERATE: 2, Severity.SEVERE: 3, Severity.EX
 UNKNOWN_RANK = RANK[Severity.SEVERE]  # nobody knows how bad it is
 
 # Kinds that are evidence beside a level: the alert of the level speaks for them.
-BESIDE_A_LEVEL = frozenset({"rate", "saturation", "time_to_level", "time_to_threshold", "projection"})
+BESIDE_A_LEVEL = frozenset({"rate", "saturation", "time_to_level"})
 LEVEL_KIND = "threshold"
 RAIN_WINDOW = re.compile(r"rain[_-](?:(\d+)h|day)$")  # at the end of a target, or else of a rule's id
 RAIN_DAY_H = 24
