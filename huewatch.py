@@ -26,6 +26,7 @@ from alerts.engine import Engine
 from alerts.judged import Judge
 from alerts.rules.book import Rule, read_rules
 from alerts.sink import AlertSink
+from alerts.suppression import Limits
 from ingest.catalog import Catalogue, load_catalogue, read_catalogue
 from ingest.cli_support import config_folder, printable, problems_reported, settings_of
 from ingest.clock import system_clock
@@ -146,8 +147,20 @@ def feed(
                     port or settings.feed_port,
                     settings.metrics_host,
                     settings.feed_metrics_port,
+                    limits_of(settings),
                 )
             )
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The numbers of suppression."""
+    return Limits(
+        settings.flap_openings,
+        settings.flap_window,
+        settings.storm_first,
+        settings.storm_window,
+        settings.storm_digest,
+    )
 
 
 @app.command()

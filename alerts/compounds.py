@@ -31,11 +31,11 @@ class Count:
         return UNKNOWN if len(self.so) + len(self.unknown) >= needed else 0
 
     def sentence(self, needed: int) -> str:
-        """Why, for an event's reason."""
-        parts = [f"{len(self.so)} of at least {needed}", *self.so]
-        if self.unknown:
-            parts.append(f"unknown: {', '.join(self.unknown)}")
-        return "; ".join(parts)
+        """Why, for an event's reason: "2/2: R1/water_level I, R2/water_level II", and after a "?" who is
+        unknown."""
+        so, unknown = ", ".join(self.so), ", ".join(self.unknown)
+        parts = (f"{len(self.so)}/{needed}", f": {so}" if so else "", f"; ? {unknown}" if unknown else "")
+        return "".join(parts)
 
 
 def count(compound: Compound, staging: Staging, arrival: Index, now: int) -> Count:

@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 from alerts.changed import end_orphans, revise_versions
 from alerts.evaluation import Evaluation
 from alerts.links import Links
-from alerts.model import Condition, Event
+from alerts.model import SIGHT, Condition, Event
 from alerts.rules.book import RESERVED, Rule
 from alerts.rules.kind import HOUR, ArrivalKind
 from alerts.rules.table import RuleTable
 from alerts.staging import EngineState, Outcome
-from alerts.ticks import SIGHT, Tick
+from alerts.ticks import Tick
 from ingest.memory import Rows, SeriesMemory
 from ingest.model import Changes, ObservationBatch
 

@@ -10,6 +10,9 @@ from enum import IntEnum, StrEnum
 
 import msgspec
 
+SIGHT = "@sight"  # what the alert about our own blindness is about; no rule has such an id
+NEVER_HEARD = "never heard"  # the reason of a silence that has lasted from the beginning
+
 
 class Phase(IntEnum):
     INACTIVE = 0

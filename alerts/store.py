@@ -30,6 +30,10 @@ _CONDITION = f"""c.rule, c.target, c.phase, c.level, {_MICROS.format("c.since")}
     {_MICROS.format("c.candidate_since")}, c.alert_id::text, {_MICROS.format("c.opened_at")}, c.ordinal,
     c.rule_version, {_MICROS.format("c.told_at")}, {_MICROS.format("c.level_since")}, c.prolonged"""
 
+# The events, as `e`, that tell how a condition stands: no person's word, nothing for the record alone.
+CONDITION_TELLS = """(e.kind IN ('raised', 'escalated', 'lowered', 'cleared', 'reminded')
+    OR e.kind = 'cancelled' AND coalesce(e.body->>'by', '') = '')"""
+
 _UPSERT = f"""
     INSERT INTO alert_condition (rule, target, phase, level, since, candidate_level, candidate_since,
                                  alert_id, opened_at, ordinal, rule_version, told_at, level_since, prolonged)
@@ -98,14 +102,27 @@ def alert_events(connection: Connection, alert_id: str) -> list[NumberedEvent]:
     return [_numbered(row) for row in connection.execute(query, (alert_id,))]
 
 
+def events_of(
+    connection: Connection, alert_ids: Sequence[str], until: int | None = None
+) -> list[NumberedEvent]:
+    """All events of these alerts, oldest first, up to the number `until` if given."""
+    query = f"""
+        SELECT {_EVENT_E} FROM alert_event e
+        WHERE e.alert_id = ANY(%s::uuid[]) AND (%s::bigint IS NULL OR e.seq <= %s) ORDER BY e.seq"""
+    return [_numbered(row) for row in connection.execute(query, (list(alert_ids), until, until))]
+
+
 def open_alerts(connection: Connection) -> list[OpenAlert]:
-    """Every alert that has not ended (firing or clearing), worst level first, then newest first."""
+    """Every alert that has not ended (firing or clearing), worst level first, then newest first.
+
+    `newest` is the newest event that tells the condition; what people did with it is in `alerts.handling`.
+    """
     query = f"""
         SELECT {_CONDITION}, {_EVENT.format("first")}, {_EVENT.format("newest")}
         FROM alert_condition c
         CROSS JOIN LATERAL (SELECT * FROM alert_event e WHERE e.alert_id = c.alert_id
                             ORDER BY e.seq LIMIT 1) AS first
-        CROSS JOIN LATERAL (SELECT * FROM alert_event e WHERE e.alert_id = c.alert_id
+        CROSS JOIN LATERAL (SELECT * FROM alert_event e WHERE e.alert_id = c.alert_id AND {CONDITION_TELLS}
                             ORDER BY e.seq DESC LIMIT 1) AS newest
         WHERE c.level > 0
         ORDER BY c.level DESC, newest.seq DESC"""

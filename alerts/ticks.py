@@ -12,15 +12,13 @@ from msgspec.structs import replace
 
 from alerts import compounds, events
 from alerts.evaluation import Evaluation
-from alerts.model import Condition, EventKind, Phase
+from alerts.model import NEVER_HEARD, SIGHT, Condition, EventKind, Phase
 from alerts.rules.kind import MICROS
 from alerts.rules.table import RuleTable
 from alerts.staging import AFTER_ROWS, BEFORE_ROWS, Index, Staging, Turn, one, settled
 from ingest.memory import NEVER
 
-SIGHT = "@sight"  # what the alert about our own blindness is about; no rule has such an id
 BLIND_AFTER = 120 * MICROS  # a reconnect and its backlog take less; nobody is called for those
-NEVER_HEARD = "never heard"
 
 
 class Tick:

@@ -19,7 +19,7 @@ from ingest.derive import Series
 from ingest.derive.deriver import DerivedRows, Deriver, Load, Staged
 from ingest.derive.inputs import REACH, News
 from ingest.model import ObservationBatch, Quality, Revised
-from ingest.quality import worst
+from ingest.quality import calibrating, worst
 from ingest.quality.appraiser import Appraisal, Appraiser, Need, Revisions
 
 # Of the datastreams that a need names the newest rows, a part of the datastreams at a time.
@@ -80,7 +80,7 @@ class Refiner:
             doubted = fresh.quality.copy()
             doubted[burst.rows] = worst(doubted[burst.rows], np.full(len(burst.rows), SUSPECT))
             fresh = replace(fresh, quality=doubted)
-        appraisal = self._appraiser.evaluate(fresh)
+        appraisal = self._appraiser.evaluate(fresh, calibrating(fresh.tests))
         rows = replace(fresh, quality=appraisal.quality, tests=appraisal.tests)
         revisions = appraisal.revisions
         told = revisions.quality != revisions.was  # results depend on nothing else of a row's flags

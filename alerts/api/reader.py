@@ -21,7 +21,7 @@ from alerts.model import NumberedEvent
 from alerts.sight import AsOf, Newest, look
 from ingest.catalog import Catalogue
 from ingest.model import Nature
-from ingest.store import configuration
+from ingest.store import configuration, maintenance
 from ingest.store.errors import StoreError, reaction_to
 
 STATEMENT_TIMEOUT_MS = 2_000
@@ -82,7 +82,8 @@ class Reader:
         """How far we can see in this view. Without `newest`, silent stations are those of the last look."""
         if newest is not None:
             self._newest = newest
-        return look(feed_store.writers(connection), self._newest, self.catalogue)
+        covered = {key for window in maintenance.standing(connection) for key in window.datastreams}
+        return look(feed_store.writers(connection), self._newest, self.catalogue, covered)
 
     def look_around(self) -> AsOf:
         """`as_of` with the newest observations read as well."""

@@ -25,9 +25,11 @@ from alerts.api.reader import Reader, Unavailable
 from alerts.api.reload import ReadCatalogue, follow_configuration
 from alerts.api.security import SecurityHeaders
 from alerts.delivery import Worker
+from alerts.housekeeping import keep_house
 from alerts.receivers import Receiver
 from alerts.receivers.mqtt import MqttSettings
 from alerts.receivers.registry import build
+from alerts.suppression import Limits
 from alerts.wire import Json, as_of_json
 from ingest import metrics
 from ingest.catalog import Catalogue
@@ -54,6 +56,7 @@ async def serve_feed(
     port: int,
     metrics_host: str,
     metrics_port: int,
+    limits: Limits | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Without a broker nothing is delivered; the page and the API work.
 
@@ -68,7 +71,7 @@ async def serve_feed(
     on_hangup(hangup, stop)
     metrics.CONFIG.info({"version": config_version(catalogue, ())})
     try:
-        async with running_feed(database_url, broker, catalogue, nature, host, port) as feed:
+        async with running_feed(database_url, broker, catalogue, nature, host, port, limits) as feed:
             change = "HUEWATCH_METRICS_HOST or HUEWATCH_FEED_METRICS_PORT"
             health = serve_health(metrics_host, metrics_port, change, lambda: _readiness(feed.hub))
             following = follow_configuration(feed.hub.reader, read, feed.use, hangup)
@@ -115,8 +118,10 @@ async def running_feed(
     nature: Nature,
     host: str = "127.0.0.1",
     port: int = 0,
+    limits: Limits | None = None,
 ) -> AsyncIterator[Feed]:
-    """A feed for as long as the block runs; port 0 takes a free one."""
+    """A feed for as long as the block runs; port 0 takes a free one. `limits`: of suppression."""
+    limits = limits or Limits()
     clock = system_clock()
     reader = Reader(database_url, catalogue, nature)
     hub = Hub(reader, clock)
@@ -128,10 +133,11 @@ async def running_feed(
             background = [
                 group.create_task(_check_nature(reader, clock), name="feed nature"),
                 group.create_task(hub.run(), name="feed hub"),
+                group.create_task(keep_house(database_url, clock, limits), name="feed housekeeping"),
             ]
             receivers = [] if broker is None else [_mqtt_receiver(broker, catalogue, nature)]
             for receiver in receivers:
-                worker = _worker(receiver, database_url, hub, clock)
+                worker = _worker(receiver, database_url, hub, clock, limits)
                 name = f"delivery {receiver.settings.name}"
                 background.append(group.create_task(worker.run(), name=name))
             serving = group.create_task(server.serve([listener]), name="feed http")
@@ -194,9 +200,9 @@ def _mqtt_receiver(broker: BrokerSettings, catalogue: Catalogue, nature: Nature)
     return build(MqttSettings(name="mqtt", natures=frozenset({nature})), broker, catalogue)
 
 
-def _worker(receiver: Receiver, database_url: str, hub: Hub, clock: Clock) -> Worker:
+def _worker(receiver: Receiver, database_url: str, hub: Hub, clock: Clock, limits: Limits) -> Worker:
     owner = f"{socket.gethostname()}/{os.getpid()}"
-    return Worker(receiver, database_url, hub, owner, clock, random.Random(owner))
+    return Worker(receiver, database_url, hub, owner, clock, random.Random(owner), limits)
 
 
 async def _check_nature(reader: Reader, clock: Clock) -> None:

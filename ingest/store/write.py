@@ -26,7 +26,17 @@ from ingest.clock import to_datetime
 from ingest.installation import Correction
 from ingest.model import Changes, Committed, Intake, Moment, ObservationBatch, Revised, Sink
 from ingest.refine import Refined, Refiner
-from ingest.store import codec_memory, ledger, quarantine, receipts, refined, rows, undecided, zeros
+from ingest.store import (
+    codec_memory,
+    ledger,
+    maintenance,
+    quarantine,
+    receipts,
+    refined,
+    rows,
+    undecided,
+    zeros,
+)
 from ingest.store.classify import Marks, Verdict
 from ingest.store.connection import Connection, Cursor
 from ingest.store.errors import Fatal, Poison, SinkFailed, StoreError, Transient, reaction_to
@@ -302,10 +312,12 @@ class Writer:
     ) -> _Staged:
         observations = receipts.retime(intake.observations, recalled.times)
         verdict = rows.verdicts(cursor, self._marks, observations)
-        fresh = observations.take(verdict == Verdict.NEW)
+        fresh = maintenance.flag(cursor, observations.take(verdict == Verdict.NEW))
         refining = self._refine(cursor, intake, fresh)
-        told = fresh
-        if refining is not None:
+        if refining is None:
+            fresh = maintenance.doubted(fresh)
+            told = fresh
+        else:
             fresh = refining.rows
             told = ObservationBatch.joined([fresh, refined.first_known(cursor, refining.derived)])
         rows.copy(cursor, fresh)

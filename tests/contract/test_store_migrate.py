@@ -33,6 +33,7 @@ OURS = [
     "ingest/0002_meaning",
     "ingest/0003_undecided",
     "ingest/0004_configuration",
+    "ingest/0005_maintenance",
 ]
 
 

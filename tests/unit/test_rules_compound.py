@@ -35,13 +35,13 @@ def play(*items: Row | Tick) -> Player:
 def test_enough_members_raise_it() -> None:
     player = play(row(R1, 0, 0.5), row(R2, 0, 2.1), row(R3, 0, 0.5), row(R1, 5, 1.2))
     assert told(player) == [("raised", "several")]
-    assert player.store.events[-1].reason == "2 of at least 2; R1/water_level I; R2/water_level II"
+    assert player.store.events[-1].reason == "2/2: R1/water_level I, R2/water_level II"
 
 
 def test_a_silent_member_that_could_make_the_difference_makes_it_unknown() -> None:
     player = play(row(R1, 0, 0.5), row(R2, 25, 2.1), row(R3, 25, 0.5), tick(31))
     assert told(player) == [("raised", "unknown")]
-    assert "unknown: R1/water_level I" in player.store.events[-1].reason
+    assert "? R1/water_level I" in player.store.events[-1].reason
 
 
 def test_a_silent_member_that_makes_no_difference_says_nothing() -> None:
