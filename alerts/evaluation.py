@@ -20,7 +20,7 @@ from alerts.links import Compound
 from alerts.model import EventKind, Phase
 from alerts.rules.kind import HOUR, MICROS
 from alerts.staging import BEFORE_ROWS, Codes, EngineState, Index, Outcome, Staging, Turn, one
-from ingest.memory import Rows, SeriesMemory, Windows, occurrences
+from ingest.memory import Rows, SeriesMemory, Windows, grouped_order, occurrences
 from ingest.model import Moment
 
 Mask = NDArray[np.bool_]
@@ -282,7 +282,7 @@ class Evaluation:
 
 def _disordered(rows: Rows, memory: SeriesMemory) -> Mask:
     """Which rows are not newer than the row before them in their series."""
-    order = np.argsort(rows.series, kind="stable")
+    order = grouped_order(rows.series)
     series, time = rows.series[order], rows.time[order]
     first = np.ones(len(series), np.bool_)
     first[1:] = series[1:] != series[:-1]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ingest.memory import NEVER
 from ingest.quality.flags import Test, calibrating, failed, mask
 from ingest.quality.limits import Limits
+from ingest.quality.qartod import within
 from ingest.quality.resets import Resets
 from ingest.quality.rings import Lines, Rings
 
@@ -132,6 +133,15 @@ class Lookback:
         address[~there] = NOTHING
         address[self.time(address) < vantage.floor] = NOTHING
         return address
+
+    def breaks_at_once(self, vantage: Vantage, value: Floats, tolerance: Floats) -> Mask:
+        """The points whose row before is of their own run and differs from `value` by more than is tolerated.
+
+        What `at` would say of them too, without a look at memory; most rows of a moving series are such.
+        """
+        inside = (vantage.place > 0) & (vantage.newer == 0)
+        before = self._step.value[vantage.index - 1]
+        return np.asarray(inside & ~within(np.abs(value - before), tolerance[vantage.series]), np.bool_)
 
     def block(self, vantage: Vantage, lag: int, size: int) -> Index:
         """The rows from `lag` on before each point, `size` of them: (size, points)."""
