@@ -18,8 +18,8 @@ from prometheus_client import Counter
 from alerts import episode_store, store
 from alerts.engine import Engine
 from alerts.evaluation import Outcome
+from alerts.judge_state import Judgement
 from alerts.judged import Judge
-from alerts.judging import Judgement
 from alerts.model import Condition, Event
 from alerts.told_order import merged, placed
 from ingest.model import Changes, ObservationBatch

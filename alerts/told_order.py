@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from alerts.judging import BEFORE_ROWS, Told
+from alerts.judge_state import BEFORE_ROWS, Told
 from alerts.model import Event
 from ingest.model import Changes, ObservationBatch
 

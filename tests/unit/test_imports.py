@@ -47,6 +47,7 @@ PURE = (
     "alerts/evaluation.py",
     "alerts/events.py",
     "alerts/headline.py",
+    "alerts/judge_state.py",
     "alerts/judged.py",
     "alerts/judging.py",
     "alerts/model.py",

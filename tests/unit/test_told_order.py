@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from alerts.judging import BEFORE_ROWS, Told
+from alerts.judge_state import BEFORE_ROWS, Told
 from alerts.model import Event, EventKind
 from alerts.told_order import AFTER_ROWS, merged, placed
 from ingest.model import Changes, Moment
