@@ -32,7 +32,8 @@ from numpy.typing import NDArray
 
 from alerts.account import Account, JudgedCondition, Step
 from alerts.episode import End
-from alerts.judging import Judgement, JudgeState, Judging, Pair, opens
+from alerts.judge_state import Judgement, JudgeState, Pair, opens
+from alerts.judging import Judging
 from alerts.model import Condition, Phase
 from alerts.rules.book import Rule
 from alerts.rules.kind import HOUR, MICROS, RowKind, rows_needed

@@ -17,8 +17,8 @@ from prometheus_client import Counter
 
 from alerts import episode_store, store
 from alerts.engine import Engine
+from alerts.judge_state import Judgement, in_order
 from alerts.judged import Judge
-from alerts.judging import Judgement, in_order
 from alerts.model import Condition, Event
 from alerts.staging import Outcome
 from ingest.model import Changes

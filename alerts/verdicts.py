@@ -66,6 +66,7 @@ def late(
         evidence=(Evidence(row.time, row.value, row.quality),) if row else (),
         direction="above" if table.rule.settings.sign > 0 else "below",
         reason="late, would have",
+        shadow=table.rule.settings.shadow,
     )
 
 

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from alerts.account import JudgedCondition
 from alerts.engine import Engine
 from alerts.episode import Entry
+from alerts.judge_state import Judgement, in_order
 from alerts.judged import Judge
-from alerts.judging import Judgement, in_order
 from alerts.model import Event
 from alerts.rules.book import Rule
 from ingest.model import Changes, Moment, ObservationBatch, Quality, Revised

@@ -50,6 +50,7 @@ PURE = (
     "alerts/events.py",
     "alerts/handling.py",
     "alerts/headline.py",
+    "alerts/judge_state.py",
     "alerts/links.py",
     "alerts/judged.py",
     "alerts/judging.py",
