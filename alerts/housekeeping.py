@@ -25,17 +25,20 @@ log = logging.getLogger("huewatch.feed")
 async def keep_house(database_url: str, clock: Clock, limits: Limits) -> None:
     """Look until cancelled."""
     desk = Desk(database_url, "huewatch housekeeping")
-    looks = 0
+    looks, failing = 0, False
     try:
         while True:
             try:
                 said = await desk.call(_look, clock.now(), limits, looks % STABLE_EVERY == 0)
+                failing = False
                 if said:
                     log.info("quiet_ended", extra={"events": said})
             except Unavailable:
                 pass  # whoever waits for the database says so already
             except StoreError as error:
-                log.error("housekeeping_failed", exc_info=error)
+                if not failing:
+                    log.error("housekeeping_failed", exc_info=error)
+                failing = True
             looks += 1
             await clock.sleep(LOOK_S)
     finally:

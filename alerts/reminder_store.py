@@ -123,7 +123,6 @@ def reminder(story: Story, reason: str, what: str, now: int) -> Event:
         event_time=now,
         detected_at=now,
         evidence=(),
-        learnt_late=False,
         reason=reason,
     )
 

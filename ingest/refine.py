@@ -19,7 +19,7 @@ from ingest.derive import Series
 from ingest.derive.deriver import DerivedRows, Deriver, Load, Staged
 from ingest.derive.inputs import REACH, News
 from ingest.model import ObservationBatch, Quality, Revised
-from ingest.quality import calibrating, worst
+from ingest.quality import as_input, calibrating, worst
 from ingest.quality.appraiser import Appraisal, Appraiser, Need, Revisions
 
 # Of the datastreams that a need names the newest rows, a part of the datastreams at a time.
@@ -85,7 +85,8 @@ class Refiner:
         revisions = appraisal.revisions
         told = revisions.quality != revisions.was  # results depend on nothing else of a row's flags
         nothing = np.zeros(np.count_nonzero(told))
-        revised = News(revisions.datastream[told], revisions.time[told], nothing, revisions.quality[told])
+        quality = as_input(revisions.quality, revisions.tests)
+        revised = News(revisions.datastream[told], revisions.time[told], nothing, quality[told])
         derived, staged = self._deriver.evaluate(_news(rows), revised, load)
         return Refined(rows, revisions, burst, derived, appraisal, staged)
 
@@ -101,4 +102,4 @@ class Refiner:
 
 
 def _news(rows: ObservationBatch) -> News:
-    return News(rows.datastream, rows.time, rows.value, rows.quality)
+    return News(rows.datastream, rows.time, rows.value, as_input(rows.quality, rows.tests))

@@ -110,6 +110,11 @@ def calibrating(packed: Packed) -> NDArray[np.bool_]:
     return np.asarray((packed & (0xF << Test.CALIBRATION.shift)) != 0, np.bool_)
 
 
+def as_input(quality: Flags, packed: Packed) -> Flags:
+    """The quality of rows for what is derived from them: what tests a gauge is no rain."""
+    return np.where(calibrating(packed), np.int8(Quality.FAIL), quality)
+
+
 def failed(packed: Packed, tests: int = _EACH) -> NDArray[np.bool_]:
     """Whether one of the tests (a `mask`) says FAIL, the only flag that has the third bit."""
     return np.asarray((packed & (tests << 2)) != 0, np.bool_)

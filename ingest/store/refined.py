@@ -13,7 +13,7 @@ from ingest.clock import to_datetime, to_micros
 from ingest.derive import Series
 from ingest.derive.deriver import DerivedRows, Span
 from ingest.model import ObservationBatch, Quality, Revised
-from ingest.quality import Test
+from ingest.quality import Test, as_input
 from ingest.quality.appraiser import Need, Revisions
 from ingest.store import read
 from ingest.store.binary_copy import Float8s, Int4s, Int8s, Times, encode_derived
@@ -23,9 +23,9 @@ PART = 1_000  # datastreams read at a time: some MB
 _FIRST = -2_208_988_800_000_000  # 1900-01-01Z, before which nothing is stored
 _LAST = 7_258_118_400_000_000  # 2200-01-01Z
 _INPUTS = """
-SELECT s.place, o.time, o.value, o.quality
+SELECT s.place, o.time, o.value, o.quality, o.tests
 FROM unnest(%s, %s, %s) WITH ORDINALITY AS s(datastream, since, until, place)
-CROSS JOIN LATERAL (SELECT time, value, quality FROM observation_current c
+CROSS JOIN LATERAL (SELECT time, value, quality, tests FROM observation_current c
     WHERE c.datastream = s.datastream AND c.time >= s.since AND c.time <= s.until) o
 ORDER BY s.place, o.time
 """
@@ -90,7 +90,8 @@ def load_inputs(cursor: Cursor, spans: Sequence[Span]) -> list[Series]:
     place = np.array([row[0] - 1 for row in rows], np.intp)
     time = np.array([to_micros(row[1]) for row in rows], np.int64)
     value = np.array([row[2] for row in rows], np.float64)
-    quality = np.array([row[3] for row in rows], np.int8)
+    tests = np.array([row[4] for row in rows], np.int64)
+    quality = as_input(np.array([row[3] for row in rows], np.int8), tests)
     ends = np.searchsorted(place, np.arange(len(spans) + 1)).tolist()
     parts = (slice(first, last) for first, last in pairwise(ends))
     return [Series(time[part], value[part], quality[part]) for part in parts]

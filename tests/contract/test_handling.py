@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
+import psycopg
 import pytest
 
 from alerts import handling_store, reminder_store
@@ -148,6 +149,30 @@ def test_of_two_at_once_who_saw_the_same_one_is_refused(plain_database: Database
         one.join()
     assert sorted(type(result).__name__ for result in results) == ["Event", "Outdated"]
     assert len(alert_events(table, ALERT)) == 2
+
+
+def test_who_stops_amid_an_action_does_not_keep_the_engine_waiting(
+    plain_database: Database, table: Connection
+) -> None:
+    turned, told = threading.Event(), threading.Event()
+    ended: list[BaseException] = []
+
+    def stop_amid_it() -> None:
+        with connect(plain_database.url, application_name="test") as connection:
+            try:
+                with handling_store.turn(connection):
+                    turned.set()
+                    told.wait(60)
+            except psycopg.Error as error:
+                ended.append(error)
+
+    stopped = threading.Thread(target=stop_amid_it)
+    stopped.start()
+    assert turned.wait(60)
+    tell(table, RAISED)  # waits for the sequence until the server ends the other's transaction
+    told.set()
+    stopped.join()
+    assert len(ended) == 1
 
 
 def test_an_alert_is_found_by_the_beginning_of_its_id(table: Connection) -> None:

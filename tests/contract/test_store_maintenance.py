@@ -5,9 +5,12 @@ import pytest
 from ingest.clock import to_datetime
 from ingest.model import Intake, Quality
 from ingest.quality import Test
+from ingest.refine import Refiner
 from ingest.store import connect, maintenance
+from ingest.store.write import Writer
+from tests.contract.test_store_refined import RAIN, city, prepared
 from tests.support.databases import Database
-from tests.support.store import HOUR, MINUTE, NOW, Said, claimed, commit, intake_of, prepare, table
+from tests.support.store import HOUR, MINUTE, NOW, WINDOW, Said, claimed, commit, intake_of, prepare, table
 
 DIGIT = Quality.SUSPECT << Test.CALIBRATION.shift
 FLAGS = (
@@ -74,8 +77,8 @@ def test_a_late_reading_of_the_window_is_flagged_after_a_restart(plain_database:
     second.close()
 
 
-def says_at(number: int, time: int) -> Intake:
-    return intake_of(Said([(number, time, 1.0)]))
+def says_at(number: int, time: int, value: float = 1.0) -> Intake:
+    return intake_of(Said([(number, time, value)]))
 
 
 def test_a_window_has_an_owner_a_reason_and_an_end(plain_database: Database) -> None:
@@ -94,3 +97,27 @@ def test_a_window_has_an_owner_a_reason_and_an_end(plain_database: Database) -> 
         assert maintenance.standing(connection) == []
         assert maintenance.end(connection, entered.id, "Bình") is None
         assert maintenance.one(connection, entered.id) == ended
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_is_poured_into_a_gauge_to_test_it_is_no_rain(plain_database: Database, restart: bool) -> None:
+    ids = prepared(plain_database.url, city())
+    window(plain_database.url, [RAIN, "RIVER/rain_1h"], NOW, NOW + 20 * MINUTE)
+    writer = Writer(plain_database.url, "city", "test", WINDOW, Refiner(city(), ids))
+    writer.claim()
+    writer.rebuild([])
+    for minute, poured in ((0, 20.0), (10, 20.0), (20, 0.4), (30, 0.2)):
+        commit(writer, says_at(ids[RAIN], NOW + minute * MINUTE, poured))
+        if restart:
+            writer.close()
+            writer = Writer(plain_database.url, "city", "test", WINDOW, Refiner(city(), ids))
+            writer.claim()
+            writer.rebuild([])
+    writer.close()
+    ((value, coverage),) = table(
+        plain_database.url,
+        "SELECT value, coverage FROM derived WHERE datastream = %s ORDER BY time DESC LIMIT 1",
+        ids["RIVER/rain_1h"],
+    )
+    assert value == pytest.approx(0.6)
+    assert coverage < 1.0
