@@ -25,6 +25,8 @@ from alerts.rules.kind import MICROS, Band, Plan, RowKind, Target
 
 LEAD = 6 * 3_600 * MICROS  # what a city can use; the floods of Huế take 11-16 h from BĐ I to III
 FLAP = 3_600 * MICROS  # twice the half hour after which a level ends
+OF_VALUES = ("threshold", "accumulation", "index")  # kinds whose signal is the value that crosses a level
+BEFORE = ("rate",)  # kinds that speak of a level before it is crossed
 WEEK, DAY = 7 * 86_400 * MICROS, 86_400 * MICROS
 NEVER_ENDED = 2**62
 SPOKEN = (
@@ -212,12 +214,10 @@ def truth_of(rule: Rule) -> str:
     """Whether a rule's levels can be crossed (levels), it speaks before (foretells), or neither (none)."""
     if not isinstance(rule.kind, RowKind):
         return "none"
-    if (
-        all(plan.unit == target.datastream.unit for target, plan in rule.plans)
-        and rule.kind.name == "threshold"
-    ):
+    if rule.kind.name in OF_VALUES:
         return "levels"
-    return "foretells" if any(target.datastream.levels for target, _ in rule.plans) else "none"
+    rises = rule.kind.name in BEFORE and any(target.datastream.levels for target, _ in rule.plans)
+    return "foretells" if rises else "none"
 
 
 def truth_bands(truth: str, target: Target, plan: Plan) -> Sequence[Band]:
