@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 import alerts.feed_metrics
 import alerts.sink
 import ingest.metrics
+from alerts.history_description import Description
 from alerts.rules import KINDS
 from alerts.rules.book import rules_schema
 from ingest import quality_settings
@@ -56,6 +57,7 @@ def metric_names(metrics: Iterable[MetricWrapperBase]) -> set[str]:
         ("Codecs", set(codecs())),
         ("Reject reasons", {reason.value for reason in RejectReason}),
         ("Rule kinds", set(KINDS)),
+        ("Histories", set(Description.model_fields)),
         ("Metrics", metric_names(METRICS)),
     ],
 )
