@@ -22,6 +22,8 @@ import alerts.cli
 import ingest.cli
 import simulators.cli
 from alerts.engine import Engine
+from alerts.forecast.sink import ForecastSink, gauges_of
+from alerts.forecast.tracker import Tracker
 from alerts.rules.book import load_rules, read_rules
 from alerts.sink import AlertSink
 from ingest.catalog import Catalogue, load_catalogue, read_catalogue
@@ -270,7 +272,8 @@ def _configured(settings: Settings) -> tuple[Catalogue, MakeSinks]:
     rules = load_rules(folder / "rules", catalogue)
 
     def make_sinks(ids: Mapping[str, int]) -> list[Sink]:
-        return [AlertSink(Engine([rule.numbered(ids) for rule in rules]))]
+        forecasts = ForecastSink(Tracker(gauges_of(catalogue, ids)))
+        return [forecasts, AlertSink(Engine([rule.numbered(ids) for rule in rules]))]  # events come last
 
     return catalogue, make_sinks
 

@@ -1,8 +1,9 @@
 """Irregular samples as levels at even steps back from each series' newest sample. Pure and vectorised.
 
-Between two samples the level is taken to run straight, but never across a gap: there it is NaN. So a series
-of 1 min, one of 10 min and one that sends as it likes are looked at alike, and nothing before a gap is joined
-to what came after it. Called by whoever makes or scores forecasts.
+Of the samples within the same ten minutes of the clock the last one counts, so that whoever keeps no more
+sees the same. Between two samples the level is taken to run straight, but never across a gap: there it is
+NaN. So a series of 1 min, one of 10 min and one that sends as it likes are looked at alike, and nothing
+before a gap is joined to what came after it. Called by whoever makes or scores forecasts.
 """
 
 from __future__ import annotations
@@ -46,14 +47,24 @@ def lattice_of(time: Times, value: Floats, usable: Mask) -> Lattice:
     """
     series, _ = np.nonzero(usable)
     at, level = time[usable], value[usable]
+    last = last_of_slot(series, at)
+    series, at, level = series[last], at[last], level[last]
     if not len(at):
         return Lattice(np.zeros(len(time), np.int64), np.full((len(time), STEPS + 1), np.nan))
-    last = np.searchsorted(series, np.arange(len(time)), side="right") - 1
+    newest = np.searchsorted(series, np.arange(len(time)), side="right") - 1
     some = np.asarray(usable.any(axis=1), np.bool_)
-    origin = np.where(some, at[last], 0)
+    origin = np.where(some, at[newest], 0)
     wanted = origin[:, None] - np.arange(STEPS, -1, -1) * STEP
     found = levels_at(series, at, level, wanted, widest_steps(series, at, len(time)))
     return Lattice(origin, np.where(some[:, None], found, np.nan))
+
+
+def last_of_slot(series: NDArray[np.intp], at: Times) -> Mask:
+    """Which samples, by series and then by time, are the last of theirs in ten minutes of the clock."""
+    slot = at // STEP
+    last = np.ones(len(at), np.bool_)
+    last[:-1] = (series[1:] != series[:-1]) | (slot[1:] != slot[:-1])
+    return last
 
 
 def widest_steps(series: NDArray[np.intp], at: Times, count: int) -> Times:

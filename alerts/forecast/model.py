@@ -37,7 +37,7 @@ LEAST_RATIO = 1e-3  # a member that was never wrong is not given all the weight 
 DOUBT = 30.0  # steps that errors elsewhere count as: five hours, as long as most horizons
 STRETCH = 1.15  # of the interval: of a day's errors, which overlap, few are independent of one another
 NOISE = 0.005  # m: what a gauge at rest wavers by; no interval is narrower
-CHUNK = 256  # series at once: their members at every step fit into the processor's cache
+CHUNK = 64  # series at once: their members at every step fit into the processor's cache
 
 PROBABILITIES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # of staying below a quantile
 WAVER = (np.array(PROBABILITIES) - 0.5) / 0.4  # of the noise: as far as itself to either end of 80 %
@@ -83,7 +83,7 @@ class Forecast:
 class Trial:
     """What each member said at every step of the day and what came of it, for one horizon and n series.
 
-    `change` (n, steps, MEMBERS); `outcome` (n, steps), NaN where it is not known, or where the water went the
+    `change` (MEMBERS, n, steps); `outcome` (n, steps), NaN where it is not known, or where the water went the
     other way than now; `size` (n): how far the level moves in that time at its present speed; `rising` (n).
     """
 
@@ -95,7 +95,7 @@ class Trial:
     @property
     def now(self) -> Floats:
         """What each member says of the newest sample (n, MEMBERS)."""
-        return self.change[:, -1]
+        return self.change[:, :, -1].T
 
 
 def forecast(lattice: Lattice, priors: Sequence[Prior], noise: float = NOISE) -> Forecast:
@@ -129,11 +129,9 @@ def attempt(lattice: Lattice, hours: float) -> Trial:
 
 def weights(tried: Trial, prior: Prior) -> Floats:
     """The weight of each member (n, MEMBERS); a series' weights sum to one."""
-    known = ~np.isnan(tried.outcome)
-    outcome = np.where(known, tried.outcome, 0.0)
-    lost = np.where(known[:, :, None], np.abs(tried.change - outcome[:, :, None]), 0.0).sum(axis=1)
-    moved = np.abs(outcome).sum(axis=1)
-    usual = moved / np.maximum(known.sum(axis=1), 1)
+    lost = np.column_stack([_total(np.abs(change - tried.outcome)) for change in tried.change])
+    moved = _total(np.abs(tried.outcome))
+    usual = moved / np.maximum((~np.isnan(tried.outcome)).sum(axis=1), 1)
     trust = prior.trust * (tried.size + usual)
     total = (trust + moved)[:, None]
     ratio = np.divide(trust[:, None] + lost, total, out=np.ones(lost.shape), where=total > 0)
@@ -149,10 +147,10 @@ def expected(tried: Trial, weight: Floats) -> Floats:
 
 def disagreement(tried: Trial, weight: Floats, noise: float) -> tuple[Floats, Floats]:
     """What the members under these weights expected at every step, and how far apart they were (n, steps)."""
-    mean = np.einsum("ngk,nk->ng", tried.change, weight)
+    mean = np.einsum("kng,nk->ng", tried.change, weight)
     apart = np.zeros(mean.shape)
-    for member in range(MEMBERS):  # one member at a time: no third array of all members
-        apart += np.abs(tried.change[:, :, member] - mean)
+    for change in tried.change:
+        apart += np.abs(change - mean)
     return mean, apart / MEMBERS + noise
 
 
@@ -200,18 +198,23 @@ def _quantiles(value: Floats, count: Floats) -> Floats:
 
 
 def _changes(level: Floats, short: Floats, long: Floats, hours: float) -> Floats:
-    change = np.zeros((*level.shape, MEMBERS))  # the first is persistence
+    change = np.zeros((MEMBERS, *level.shape))  # the first is persistence
     member = 1
     for rise, steps in ((short, SHORT), (long, LONG)):
         for damping in DAMPING:
             gain = damping * (1 - float(np.exp(-hours / damping))) * STEPS_PER_HOUR / steps
-            change[:, :, member] = rise * gain
+            change[member] = rise * gain
             member += 1
     above = np.where(long > 0, 0.0, level - np.fmin.accumulate(level, axis=1))
     for recession in RECESSION:
-        change[:, :, member] = above * (float(np.exp(-hours / recession)) - 1)
+        change[member] = above * (float(np.exp(-hours / recession)) - 1)
         member += 1
     return change
+
+
+def _total(value: Floats) -> Floats:
+    """The sum of each row, of what is known."""
+    return np.asarray(np.nansum(value, axis=1), np.float64)
 
 
 def _rise(level: Floats, steps: int) -> Floats:

@@ -186,7 +186,7 @@ def _lattice(series: Series, index: NDArray[np.intp]) -> Lattice:
 
 
 def _moving(series: Series, lattice: Lattice) -> Mask:
-    hour = np.abs(lattice.level[:, -1] - lattice.level[:, -1 - STEPS_PER_HOUR])
+    hour = np.abs(series.value - truth(series, series.time, [-1.0])[-1.0])
     seen = np.maximum.accumulate(series.value) - np.minimum.accumulate(series.value)
     usable = np.isfinite(lattice.level[:, -1 - STEPS_PER_HOUR :]).all(axis=1)
     return np.asarray(usable & ((hour > LEAST_CHANGE) | (hour > LEAST_SHARE * seen)), np.bool_)
