@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from alerts.forecast import model
 from alerts.forecast.lattice import SPAN, STEPS_PER_HOUR, Lattice, Mask, lattice_of
 from alerts.forecast.model import Forecast
-from alerts.forecast.passing import Passing, next_mark, passing
+from alerts.forecast.passing import Mark, Passing, next_mark, passing
 from alerts.forecast.priors import PRIORS
 from alerts.station_view import comparable
 from ingest.catalog import Datastream, Station, is_height
@@ -70,13 +70,14 @@ WORDS = {
 class Outlook:
     """One gauge at `now`: its newest usable sample, and either `withheld` or a forecast of one series.
 
-    `passing` is None where no level comes next.
+    `mark` is the level that comes next, and `passing` how it is approached.
     """
 
     now: int
     newest: Observed | None
     withheld: Withheld | None
     forecast: Forecast | None = None
+    mark: Mark | None = None
     passing: Passing | None = None
 
 
@@ -149,7 +150,8 @@ def _made(station: Station, datastream: Datastream, heard: Sequence[Observed], n
     if TIDAL in station.tags and not beyond_tide(lattice)[0]:
         return Outlook(now, newest, Withheld.TIDE)
     mark = next_mark(newest.value, datastream.levels)
-    return Outlook(now, newest, None, made, None if mark is None else passing(made, 0, mark))
+    assert mark is not None  # without levels it is unsuited
+    return Outlook(now, newest, None, made, mark, passing(made, np.array([mark.value])))
 
 
 def _all(count: int) -> NDArray[np.bool_]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from alerts.forecast.lattice import SPAN, STEP, STEPS, Floats, Mask, Times
 from ingest.memory import NEVER
 
+CLOSE = 6  # slots that are looked at first: an hour
 PLACES = STEPS + 6  # a day's slots with both ends, and room so that none of them share a place
 
 Index = NDArray[np.int64]
@@ -55,12 +56,20 @@ class Slots:
 
     def before(self, series: Index, time: Times, since: Times) -> tuple[Times, Floats]:
         """Each series' newest sample from `since` until a time, both included; `NEVER` and NaN for none."""
-        known = self.time[series]
+        places = (time // STEP)[:, None] - np.arange(CLOSE)
+        found, value = self._newest(series, places % PLACES, time, since)
+        far = np.flatnonzero(found == NEVER)
+        if len(far):
+            every = np.broadcast_to(np.arange(PLACES), (len(far), PLACES))
+            found[far], value[far] = self._newest(series[far], every, time[far], since[far])
+        return found, value
+
+    def _newest(self, series: Index, places: Index, time: Times, since: Times) -> tuple[Times, Floats]:
+        known = self.time[series[:, None], places]
         known[(known > time[:, None]) | (known < since[:, None])] = NEVER
-        place = known.argmax(axis=1)
-        rows = np.arange(len(series))
-        found = known[rows, place]
-        return found, np.where(found == NEVER, np.nan, self.value[series, place])
+        rows, newest = np.arange(len(series)), known.argmax(axis=1)
+        found = known[rows, newest]
+        return found, np.where(found == NEVER, np.nan, self.value[series, places[rows, newest]])
 
     def windows(self, series: Index, newest: Times, since: Times) -> tuple[Times, Floats, Mask]:
         """The samples of some series by time, and which of them are from `since` or later, until `newest`."""

@@ -20,7 +20,7 @@ from alerts.forecast import model
 from alerts.forecast.lattice import GAP_STEPS, LEAST_GAP, SPAN, STEP, Floats, Lattice, Mask, Times, lattice_of
 from alerts.forecast.model import HIGH, LOW, Forecast
 from alerts.forecast.outlook import INPUTS, TIDAL, Withheld, beyond_tide, doubt, since_installed
-from alerts.forecast.passing import next_mark, passing
+from alerts.forecast.passing import Passing, next_mark, passing
 from alerts.forecast.priors import PRIORS
 from alerts.forecast.records import Due, Made, Scored, waiting
 from alerts.forecast.skill import HOUR, LEAST_CHANGE
@@ -181,15 +181,25 @@ class _Staged:
             return
         reasons = [self._doubt(rows, row) for row in range(len(rows.at))]
         sound = np.flatnonzero([reason is None for reason in reasons])
-        lattice = self._lattice(rows.at[sound])
-        forecast = model.forecast(lattice, PRIORS)
-        place = {int(row): index for index, row in enumerate(sound)}
-        steady = beyond_tide(lattice)
         for row, reason in enumerate(reasons):
-            index = place.get(row)
-            if index is not None:
-                reason = self._reason(int(rows.at[row]), bool(forecast.known[index]), bool(steady[index]))
-            self._keep(rows, row, reason, forecast, index)
+            if reason is not None:
+                self.made.append(self._withheld(rows, row, reason))
+        if len(sound):
+            self._forecast_sound(rows.take(sound))
+
+    def _forecast_sound(self, rows: _Rows) -> None:
+        lattice = self._lattice(rows.at)
+        forecast = model.forecast(lattice, PRIORS)
+        levels = [self.gauges[at].datastream.levels for at in rows.at.tolist()]
+        marks = [next_mark(value, own) for value, own in zip(rows.value.tolist(), levels, strict=True)]
+        values = np.array([np.nan if mark is None else mark.value for mark in marks])
+        ahead, steady, known = passing(forecast, values), beyond_tide(lattice), forecast.known
+        for row in range(len(rows.at)):
+            reason = self._reason(int(rows.at[row]), bool(known[row]), bool(steady[row]))
+            if reason is not None:
+                self.made.append(self._withheld(rows, row, reason))
+            else:
+                self._keep(rows, row, forecast, values, ahead)
 
     def _doubt(self, rows: _Rows, row: int) -> Withheld | None:
         received = int(rows.received[row])
@@ -209,26 +219,25 @@ class _Staged:
         )
         return lattice_of(*self.columns.slots.windows(at, newest, since))
 
-    def _keep(
-        self, rows: _Rows, row: int, reason: Withheld | None, forecast: Forecast, index: int | None
-    ) -> None:
-        at, received = int(rows.at[row]), int(rows.received[row])
-        gauge = self.gauges[at]
-        plain = (gauge.number, int(rows.time[row]), received, float(rows.value[row]), reason)
-        if reason is not None or index is None:
-            self.made.append(Made(*plain))
-            return
-        mark = next_mark(float(rows.value[row]), gauge.datastream.levels)
-        ahead = None if mark is None else passing(forecast, index, mark)
+    def _withheld(self, rows: _Rows, row: int, reason: Withheld) -> Made:
+        number, received = self.gauges[int(rows.at[row])].number, int(rows.received[row])
+        return Made(number, int(rows.time[row]), received, float(rows.value[row]), reason)
+
+    def _keep(self, rows: _Rows, row: int, forecast: Forecast, marks: Floats, ahead: Passing) -> None:
+        at = int(rows.at[row])
         made = Made(
-            *plain,
+            self.gauges[at].number,
+            int(rows.time[row]),
+            int(rows.received[row]),
+            float(rows.value[row]),
+            None,
             forecast.hours,
-            _metres(forecast.expected[index]),
-            _metres(forecast.quantile[index, :, LOW]),
-            _metres(forecast.quantile[index, :, HIGH]),
-            None if mark is None else mark.value,
-            () if ahead is None else tuple(round(chance, 3) for chance in ahead.within),
-            () if ahead is None else (ahead.earliest, ahead.median, ahead.latest),
+            _rounded(forecast.expected[row]),
+            _rounded(forecast.quantile[row, :, LOW]),
+            _rounded(forecast.quantile[row, :, HIGH]),
+            float(marks[row]),
+            _rounded(ahead.within[row]),
+            tuple(None if np.isnan(hours) else float(hours) for hours in ahead.hours[row]),
         )
         self.made.append(made)
         self.pending[at] = (*self.pending.get(at, ()), *waiting(made))
@@ -284,5 +293,5 @@ def _first(dues: Sequence[Due]) -> int:
     return min((due.time for due in dues), default=LATER)
 
 
-def _metres(levels: Floats) -> tuple[float, ...]:
-    return tuple(np.round(levels, 4).tolist())  # a tenth of a millimetre
+def _rounded(values: Floats) -> tuple[float, ...]:
+    return tuple(np.round(values, 4).tolist())  # a tenth of a millimetre, a hundredth of a per cent
