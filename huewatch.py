@@ -162,7 +162,7 @@ def check(context: typer.Context) -> None:
         streams = sum(len(station.datastreams) for station in catalogue.stations)
         derived = sum(len(station.derived) for station in catalogue.stations)
         found = f"{len(catalogue.stations)} stations, {streams} datastreams, {derived} derived"
-        typer.echo(f"OK: {found}, {len(rules)} rules.")
+        typer.echo(f"OK: {found}, {len({rule.id for rule in rules})} rules.")
     raise typer.Exit(code)
 
 

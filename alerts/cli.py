@@ -110,7 +110,7 @@ def rule_test(
     if code := report(problems):
         raise typer.Exit(code)
     try:
-        chosen = _chosen(rules, rule, file)
+        chosen = _chosen(rules, rule, target, file)
         steps = trace(chosen, values, target)
     except ValueError as error:
         typer.echo(f"{error}.", err=True)
@@ -119,11 +119,17 @@ def rule_test(
     Console().print(_steps_table(steps, f"{chosen.id} on {watched}"))
 
 
-def _chosen(rules: list[Rule], wanted: str | None, file: Path) -> Rule:
-    for rule in rules:
-        if wanted in (None, rule.id):
-            return rule
-    raise ValueError(f"{file} has no rule {wanted or 'at all'}")
+def _chosen(rules: list[Rule], wanted: str | None, target: str | None, file: Path) -> Rule:
+    """The rule that is wanted, as it is for the target: of a rule with overrides there are several."""
+    if wanted is None and rules:
+        wanted = rules[0].id
+    found = [rule for rule in rules if rule.id == wanted]
+    if not found:
+        raise ValueError(f"{file} has no rule {wanted or 'at all'}")
+    named = [
+        rule for rule in found if any(target in (None, one.key, one.station.id) for one, _ in rule.plans)
+    ]
+    return (named or found)[0]
 
 
 def _steps_table(steps: list[Step], title: str) -> Table:

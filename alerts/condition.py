@@ -2,7 +2,9 @@
 
 Promises, for each target and each new usable sample of its signal:
 
-- A level is raised when the newest `samples` usable samples all stand at or above it: the highest such level.
+- A level is raised when the newest usable sample stands at or above it and it is confirmed: `samples` of the
+  newest `of` usable samples stand at or above it, and where `sustain` is set, the unbroken run of them began
+  at least so long ago. Or at once, where the sample is `sure` of it. The highest such level.
 - Clearing starts at a sample below the level's clear value and ends after `hold` of event time without a
   sample at or above it. The target then steps down to the highest level that was still held within `hold`,
   or ends. A lower level is judged by the window alone; where that reaches back less than `hold`, it is kept.
@@ -14,7 +16,7 @@ Pure and vectorised; called by the engine, which gives only targets whose newest
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -31,27 +33,46 @@ NOTHING, RAISED, ESCALATED, LOWERED, CLEARED = range(len(KINDS))
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """n signals as arrays (n, m), newest last, NaN where a sample is missing or not usable."""
+    """n signals as arrays (n, m), newest last, NaN where a sample is missing or not usable.
+
+    `sure` (n): the newest sample alone confirms every level up to the lower of its value and this; by default
+    -inf, no level. Whoever knows more than the series (a neighbour that agrees) raises it:
+    `replace(signal, sure=np.maximum(signal.sure, ...))`.
+    """
 
     value: NDArray[np.float64]
     time: Times
     suspect: NDArray[np.bool_]
+    sure: NDArray[np.float64] = None  # type: ignore[assignment]  # never None once it is made
+
+    def __post_init__(self) -> None:
+        if self.sure is None:
+            object.__setattr__(self, "sure", np.full(len(self.value), -np.inf))
 
     def take(self, rows: NDArray[Any]) -> Signal:
-        return Signal(self.value[rows], self.time[rows], self.suspect[rows])
+        return Signal(self.value[rows], self.time[rows], self.suspect[rows], self.sure[rows])
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Levels of n targets: `raise_at` and `clear_at` (n, ranks), infinite where a rank has no level."""
+    """Levels of n targets: `raise_at` and `clear_at` (n, ranks), infinite where a rank has no level.
+
+    `samples` of the newest `of` confirm a level (n); `sustain` (n, microseconds; 0: off) is for how long.
+    """
 
     raise_at: NDArray[np.float64]
     clear_at: NDArray[np.float64]
     hold: Times
     samples: NDArray[np.int64]
+    of: NDArray[np.int64]
+    sustain: Times
 
     def take(self, rows: NDArray[Any]) -> Limits:
-        return Limits(self.raise_at[rows], self.clear_at[rows], self.hold[rows], self.samples[rows])
+        return Limits(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def raising_only(self, allowed: NDArray[np.bool_]) -> Limits:
+        """The limits, with no level to raise where it is not allowed (n); lowering and clearing stay."""
+        return replace(self, raise_at=np.where(allowed[:, None], self.raise_at, np.inf))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +190,35 @@ def rank_reached(limits: NDArray[np.float64], value: NDArray[np.float64]) -> NDA
 
 
 def confirmed_level(limits: Limits, signal: Signal) -> NDArray[np.int64]:
-    """The highest rank that the newest `samples` usable samples all reach; 0 when there are fewer."""
+    """The highest rank that the newest usable sample reaches and that is confirmed; 0 where there is none."""
     usable = ~np.isnan(signal.value)
+    newest = np.where(usable[:, -1], signal.value[:, -1], -np.inf)
+    agreed = np.minimum(_reached_by(limits, signal, usable), _sustained(limits, signal, usable))
+    return rank_reached(limits.raise_at, np.minimum(newest, np.maximum(agreed, signal.sure)))
+
+
+def _reached_by(limits: Limits, signal: Signal, usable: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The value that `samples` of the newest `of` usable samples reach; -inf where there are fewer."""
     counted = np.cumsum(usable[:, ::-1], axis=1)[:, ::-1]
-    taken = usable & (counted <= limits.samples[:, None])
-    lowest = np.where(taken, signal.value, np.inf).min(axis=1)
-    enough = counted[:, 0] >= limits.samples
-    return np.where(enough, rank_reached(limits.raise_at, lowest), 0)
+    taken = usable & (counted <= limits.of[:, None])
+    if (limits.of == limits.samples).all():
+        lowest = np.where(taken, signal.value, np.inf).min(axis=1)
+        return np.where(counted[:, 0] >= limits.samples, lowest, -np.inf)
+    ranked = -np.sort(np.where(taken, -signal.value, np.inf), axis=1)
+    place = np.minimum(limits.samples, ranked.shape[1]) - 1
+    enough = ranked.shape[1] >= limits.samples
+    return np.where(enough, np.take_along_axis(ranked, place[:, None], axis=1)[:, 0], -np.inf)
+
+
+def _sustained(limits: Limits, signal: Signal, usable: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The value that an unbroken run of usable samples, `sustain` long, reaches; inf where that is off."""
+    if not limits.sustain.any():
+        return np.full(len(signal.value), np.inf)
+    value = np.where(usable, signal.value, np.inf)
+    lowest_since = np.minimum.accumulate(value[:, ::-1], axis=1)[:, ::-1]
+    begun = usable & (signal.time <= (signal.time[:, -1] - limits.sustain)[:, None])
+    reached = np.where(begun, lowest_since, -np.inf).max(axis=1)
+    return np.where(limits.sustain > 0, reached, np.inf)
 
 
 def run_start(signal: Signal, limit: NDArray[np.float64]) -> tuple[Times, NDArray[np.bool_]]:

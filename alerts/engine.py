@@ -58,12 +58,15 @@ class Engine:
         state = self._blank()
         rows, _ = self._rows(stored)
         state.memory.load(rows)
-        tables = {table.rule.id: place for place, table in enumerate(state.tables)}
+        held = {
+            (table.rule.id, target): (place, pair)
+            for place, table in enumerate(state.tables)
+            for target, pair in table.pairs.items()
+        }
         for condition in conditions:
-            place = tables.get(condition.rule)
-            pair = None if place is None else state.tables[place].pairs.get(condition.target)
-            if place is not None and pair is not None:
-                self._resume(state, place, pair, condition)
+            found = held.get((condition.rule, condition.target))
+            if found is not None:
+                self._resume(state, *found, condition)
             elif condition.rule == RESERVED and self._still_ours(condition):
                 state.ours[condition.target] = condition
             elif condition.alert_id is not None:

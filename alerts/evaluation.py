@@ -221,7 +221,7 @@ class Evaluation:
             known = np.flatnonzero(~np.isnan(signal.value[:, -1]))
             pair, signal = pair[known], signal.take(known)
             before = state.take(pair)
-            after, told = step(before, table.limits.take(pair), signal)
+            after, told = step(before, table.limits_at(pair, signal.time[:, -1]), signal)
         except Exception as error:
             self._failed(rule, int(index[0]), error)
             return

@@ -5,16 +5,17 @@ Called by the engine for the few rows that are told of, one at a time.
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
-from dataclasses import dataclass
 
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from alerts.condition import Limits, Signal, confirmed_level
+from alerts.condition import Signal, confirmed_level
 from alerts.model import Condition, Event, EventKind, Evidence, Phase, Severity
 from alerts.rules.book import RESERVED
+from alerts.rules.kind import told
 from alerts.rules.slope import HOUR, recent_slope
 from alerts.rules.table import RuleTable
 from ingest.memory import NEVER, Windows
@@ -27,7 +28,7 @@ SLOPE_WINDOW, SLOPE_SPAN, SLOPE_POINTS = int(HOUR), int(HOUR) // 2, 4  # the slo
 CLEARING_EVIDENCE = 8  # rows at most that an end is told with
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Decision:
     """What the machine decided of one target: the event's kind, levels, times and identity."""
 
@@ -60,8 +61,8 @@ def tell(table: RuleTable, pair: int, window: Windows, signal: Signal, decision:
     severity = level or table.band(pair, decision.previous_level)
     usable = table.usable(window)[0]
     newest = int(np.flatnonzero(usable)[-1]) if usable.any() else None
-    sign = table.rule.settings.sign
-    value = _unsigned(sign, float(signal.value[0, -1]))
+    observed = np.nan if newest is None else float(window.value[0, newest])
+    said = told(table.rule.kind, table.rule.settings, plan, judged, float(signal.value[0, -1]), observed)
     rises = decision.level > decision.previous_level
     return Event(
         event_id=event_identity(
@@ -81,15 +82,15 @@ def tell(table: RuleTable, pair: int, window: Windows, signal: Signal, decision:
         nature=target.station.nature.value,
         event_time=decision.event_time,
         detected_at=decision.detected_at,
-        value=value if np.isfinite(value) else None,
+        value=said.value if np.isfinite(said.value) else None,
         unit=plan.unit,
-        threshold=_unsigned(sign, judged.raise_at),
-        observed=None if newest is None else float(window.value[0, newest]),
+        threshold=said.threshold,
+        observed=None if newest is None else observed,
         observed_at=None if newest is None else int(window.time[0, newest]),
-        rate_per_hour=decision.rate_per_hour,
+        rate_per_hour=None if said.steady else decision.rate_per_hour,
         verified=not rises or _verified(table, pair, signal, decision.level),
         evidence=_evidence(window, usable, plan.evidence if rises else CLEARING_EVIDENCE),
-        direction="above" if sign > 0 else "below",
+        direction=said.direction,
         reason=decision.reason,
     )
 
@@ -174,17 +175,12 @@ def slopes(table: RuleTable, windows: Windows, pair: NDArray[np.int64]) -> list[
     return [None if np.isnan(slope) else round(slope, 6) for slope in found.tolist()]
 
 
-def _unsigned(sign: int, value: float) -> float:
-    """A signal's value as it was measured, never -0."""
-    return sign * value + 0.0
-
-
 def _verified(table: RuleTable, pair: int, signal: Signal, level: int) -> bool:
-    """Whether the newest samples that it takes all stand at or above the level, and none is suspect."""
+    """Whether the samples that it takes confirm the level, none of those that do being suspect."""
     limits = table.limits.take(np.array([pair]))
     samples = np.array([table.plans[pair].verified_samples])
-    trusted = Signal(np.where(signal.suspect, -np.inf, signal.value), signal.time, signal.suspect)
-    asked = Limits(limits.raise_at, limits.clear_at, limits.hold, samples)
+    trusted = dataclasses.replace(signal, value=np.where(signal.suspect, -np.inf, signal.value))
+    asked = dataclasses.replace(limits, samples=samples, of=np.maximum(limits.of, samples))
     return bool(confirmed_level(asked, trusted)[0] >= level)
 
 

@@ -29,7 +29,8 @@ PREFIX = {
 }
 RISES = (EventKind.RAISED, EventKind.ESCALATED)
 
-UNIT_WORDS: dict[str, Words] = {"1": NOTHING, "d": ("ngày", "days")}  # that are not said as they are written
+# Units that are not said as they are written.
+UNIT_WORDS: dict[str, Words] = {"1": NOTHING, "d": ("ngày", "days"), "m3/s": ("m³/s", "m³/s")}
 # What is said before a value of a device's health. Its limits are told as numbers, not by their names.
 HEALTH: dict[str, Words] = {
     "battery": ("pin", "battery"),
@@ -38,6 +39,22 @@ HEALTH: dict[str, Words] = {
     "frame_loss": ("mất gói tin", "frames lost"),
     "rssi": ("RSSI", "RSSI"),
     "snr": ("SNR", "SNR"),
+}
+# What is said before values that are no height of water; their limits too are told as numbers.
+MEASURES: dict[str, Words] = {
+    "outflow_step": ("xả thêm trong 1 giờ", "outflow up within 1 h by"),
+    "turbidity": ("độ đục", "turbidity"),
+    "ph": ("pH", "pH"),
+    "dissolved_oxygen": ("oxy hòa tan", "dissolved oxygen"),
+    "conductivity": ("độ dẫn điện", "conductivity"),
+    "free_chlorine": ("clo dư", "free chlorine"),
+}
+NAMED = HEALTH | MEASURES
+RAIN: dict[str, Words] = {
+    "rain_1h": ("mưa 1 giờ", "rain in 1 h"),
+    "rain_3h": ("mưa 3 giờ", "rain in 3 h"),
+    "rain_6h": ("mưa 6 giờ", "rain in 6 h"),
+    "rain_24h": ("mưa 24 giờ", "rain in 24 h"),
 }
 # Properties that are so or not so: what is said while an alert stands, and at its end.
 STATES: dict[str, tuple[Words, Words]] = {
@@ -105,6 +122,10 @@ class _Place:
         name = next((level.name for level in levels if level.rank == rank), None)
         return (name, name) if name else (f"cấp {rank}", f"level {rank}")
 
+    def knows(self, rank: int) -> bool:
+        """Whether the catalogue has a level of that rank."""
+        return any(level.rank == rank for level in (self.datastream.levels if self.datastream else ()))
+
     def lowest(self, threshold: float | None) -> Words:
         """The name of the level at a threshold."""
         levels = self.datastream.levels if self.datastream else ()
@@ -119,10 +140,12 @@ def _named(name: str, river: str) -> str:
 def _threshold(event: Event, place: _Place) -> list[Words]:
     if place.property in STATES:
         return [STATES[place.property][event.level == 0]]
-    if place.property in HEALTH:
-        return _health(event, place)
+    if place.property in NAMED:
+        return _number(event, place)
     if event.kind in RISES:
         return [_observed(event, place), _beyond(event), _trend(event, place)]
+    if event.kind is EventKind.LOWERED and not place.knows(event.previous_level):
+        return [_observed(event, place), ("ĐANG XUỐNG", "GOING DOWN"), _beyond(event), _trend(event, place)]
     left = (
         place.level(event.previous_level)
         if event.kind is EventKind.LOWERED
@@ -135,10 +158,10 @@ def _threshold(event: Event, place: _Place) -> list[Words]:
     return [_observed(event, place), gone, still, _trend(event, place)]
 
 
-def _health(event: Event, place: _Place) -> list[Words]:
+def _number(event: Event, place: _Place) -> list[Words]:
     """ "pin 18 % lúc 07:00 27/10, DƯỚI 20 %"; an end says only the value."""
     said, limit = _observed(event, place), _quantity(event.threshold, place.unit)
-    said = said if said == NOTHING else _after(HEALTH[place.property], said)
+    said = said if said == NOTHING else _after(NAMED[place.property], said)
     if event.level == 0:
         return [("bình thường trở lại", "back to normal"), said]
     if event.observed is not None and event.observed == event.threshold:
@@ -171,6 +194,55 @@ def _rate(event: Event, place: _Place) -> list[Words]:
     return [(f"{vi} {speed[0]} ({name})", f"{en} {speed[1]} ({name})"), _observed(event, place)]
 
 
+def _accumulation(event: Event, place: _Place) -> list[Words]:
+    """ "mưa 3 giờ 112 mm lúc 07:00 27/10, TRÊN 100 mm (Mưa rất to)", or "ít nhất": not all is known."""
+    window = RAIN.get(place.property) or _rain_day(event)
+    least = NOTHING if event.verified else ("ít nhất", "at least")
+    amount, limit = (_quantity(value, place.unit) for value in (event.value, event.threshold))
+    at = local_time(event.event_time)
+    vi, en = (" ".join(part for part in (window[side], least[side], amount[side]) if part) for side in (0, 1))
+    fell = f"{vi} lúc {at}", f"{en} at {at}"
+    if event.level == 0:
+        return [("mưa đã ngớt", "the rain has eased"), fell]
+    name = event.level_name
+    return [fell, (f"TRÊN {limit[0]} ({name})", f"ABOVE {limit[1]} ({name})")]
+
+
+def _rain_day(event: Event) -> Words:
+    """Both ends of the rain day that an event belongs to: 19:00 to 19:00 of the next day."""
+    end = to_datetime(event.event_time).astimezone(LOCAL)
+    end = end.replace(hour=19, minute=0, second=0, microsecond=0) + timedelta(days=end.hour >= 19)
+    begin = end - timedelta(days=1)
+    days = f"19:00 {begin:%d/%m} - 19:00 {end:%d/%m}"
+    return f"mưa ngày {days}", f"rain of the day {days}"
+
+
+def _index(event: Event, place: _Place) -> list[Words]:
+    value, limit = (_quantity(one, "1") for one in (event.value, event.threshold))
+    said = _after(("VN_AQI", "VN_AQI"), value)
+    at = local_time(event.event_time)
+    now = f"{said[0]} lúc {at}", f"{said[1]} at {at}"
+    if event.level == 0:
+        return [("không khí đã tốt hơn", "the air is better again"), now]
+    name = event.level_name
+    return [now, (f"mức {name.upper()} (từ {limit[0]})", f"band {name.upper()} (from {limit[1]})")]
+
+
+def _saturation(event: Event, place: _Place) -> list[Words]:
+    if event.level == 0:
+        return [("cảm biến hết ngập", "sensor out of the water"), _observed(event, place)]
+    least = _after(("mực nước ÍT NHẤT", "level AT LEAST"), _observed(event, place))
+    return [("CẢM BIẾN NGẬP NƯỚC", "SENSOR UNDER WATER"), least, ("có thể cao hơn", "it may be higher")]
+
+
+def _flat_line(event: Event, place: _Place) -> list[Words]:
+    if event.level == 0:
+        return [("số đo đã thay đổi trở lại", "its values move again"), _observed(event, place)]
+    long = span((event.value or 0.0) * 3_600)
+    still = f"SỐ ĐO ĐỨNG YÊN đã {long[0]}", f"VALUE UNCHANGED for {long[1]}"
+    return [still, _observed(event, place), ("cần kiểm tra cảm biến", "check the sensor")]
+
+
 def _silence(event: Event, place: _Place) -> list[Words]:
     long = span(event.value or 0.0)
     if event.kind is EventKind.CLEARED:
@@ -193,6 +265,10 @@ def _cancelled(event: Event) -> list[Words]:
 _SAY: dict[str, Callable[[Event, _Place], list[Words]]] = {
     "threshold": _threshold,
     "rate": _rate,
+    "accumulation": _accumulation,
+    "index": _index,
+    "saturation": _saturation,
+    "flat_line": _flat_line,
     "silence": _silence,
     "self": _ourselves,
 }
@@ -203,7 +279,7 @@ def _observed(event: Event, place: _Place) -> Words:
     if event.observed is None or event.observed_at is None:
         return NOTHING
     at = local_time(event.observed_at)
-    if place.property in HEALTH:
+    if place.property in NAMED:
         value = _quantity(event.observed, place.unit)
     else:
         vi, en = number(event.observed, 2)

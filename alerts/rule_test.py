@@ -16,7 +16,7 @@ import numpy as np
 from alerts.engine import Engine
 from alerts.model import Condition, Event, EventKind, Phase
 from alerts.rules.book import Rule
-from alerts.rules.kind import MICROS, Plan, Target
+from alerts.rules.kind import MICROS, Band, Plan, RowKind, Target
 from ingest.config_model import DURATION, SECONDS_PER_UNIT
 from ingest.model import Changes, Moment, ObservationBatch, Quality, TimeSource
 
@@ -81,7 +81,7 @@ def trace(rule: Rule, values: str, target: str | None = None) -> list[Step]:
         engine.adopt(outcome)
         before = condition
         condition = outcome.conditions[-1] if outcome.conditions else condition
-        steps.append(_step(given, now, _Words(plan, rule.settings.sign), before, condition, outcome.events))
+        steps.append(_step(given, now, _Words(rule, plan), before, condition, outcome.events))
     return steps
 
 
@@ -110,25 +110,41 @@ def _batch(given: Given, now: int) -> ObservationBatch:
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """What a plan is called by: where low values raise, its bands are negated, and below is above."""
+    """What a rule's levels are called: where low values raise, bands are negated, and below is above."""
 
+    rule: Rule
     plan: Plan
-    sign: int
-
-    @property
-    def beyond(self) -> str:
-        return "above" if self.sign > 0 else "below"
 
     @property
     def short(self) -> str:
-        return "below" if self.sign > 0 else "above"
+        return "below" if self.rule.settings.sign > 0 else "above"
 
     @property
     def hold(self) -> str:
         return f"{self.plan.hold / MICROS / 60:g} min"
 
-    def value(self, limit: float) -> str:
-        return f"{self.sign * limit + 0.0:g} {self.plan.unit}"
+    def reached(self, band: Band) -> str:
+        beyond = "above" if self.rule.settings.sign > 0 else "below"
+        return self._own(band, 0) or f"at or {beyond} {band.name} ({self._value(band.raise_at)})"
+
+    def left(self, band: Band) -> str:
+        return self._own(band, 1) or f"{self.short} {self._value(band.clear_at)}"
+
+    def confirmed(self) -> str:
+        """What it takes, such as "2 of the newest 3 samples"."""
+        plan = self.plan
+        counted = f"{plan.samples} samples in a row" if plan.samples > 1 else "one sample"
+        if plan.of > plan.samples:
+            counted = f"{plan.samples} of the newest {plan.of} samples"
+        return f"{counted} and {plan.sustain / MICROS / 60:g} min" if plan.sustain else counted
+
+    def _own(self, band: Band, which: int) -> str:
+        say = getattr(self.rule.kind, "words", None)
+        words = say(self.rule.settings, self.plan, band) if say else None
+        return str(words[which]) if words else ""
+
+    def _value(self, limit: float) -> str:
+        return f"{self.rule.settings.sign * limit + 0.0:g} {self.plan.unit}"
 
 
 def _step(
@@ -160,13 +176,17 @@ def _why(
 ) -> str:
     """One sentence on what the step did."""
     if told:
-        return _why_told(told[-1], words)
+        return _why_told(told[-1], words, before)
     if given.value is None:
         return "Time passes; nothing is late."
-    if given.quality is Quality.FAIL:
-        return "The value failed its quality tests: it neither raises nor ends anything."
+    kind, settings = words.rule.kind, words.rule.settings
+    if isinstance(kind, RowKind) and given.quality not in kind.accepted(settings):
+        said = "failed its quality tests" if given.quality is Quality.FAIL else "is suspect"
+        return f"The value {said}: it neither raises nor ends anything."
     phase = after.phase if after else Phase.INACTIVE
     if phase is Phase.INACTIVE:
+        if settings.active is not None and not settings.active.holds(np.array([now]))[0]:
+            return "The rule is not active at this time: it raises nothing."
         short = words.short.capitalize()
         if before is None or before.phase is phase:
             return f"{short} every level."
@@ -175,13 +195,18 @@ def _why(
     return _why_held(after, now, words)
 
 
-def _why_told(event: Event, words: _Words) -> str:
+def _why_told(event: Event, words: _Words, before: Condition | None) -> str:
     name, unit, plan = event.level_name, event.unit, words.plan
     if event.rule_kind == "silence":
         return f"{'Silent for' if event.level else 'Heard again after'} {event.value:g} s."
     if event.kind in (EventKind.RAISED, EventKind.ESCALATED):
-        samples = f"{plan.samples} samples in a row stand" if plan.samples > 1 else "It stands"
-        return f"{samples} at or {words.beyond} {name} ({event.threshold:g} {unit})."
+        reached = f"at or {event.direction} {name} ({event.threshold:g} {unit})"
+        if plan.samples == 1 and not plan.sustain:
+            return f"It stands {reached}."
+        seen_before = before is not None and before.candidate_level >= event.level
+        if not seen_before and plan.of <= plan.samples:
+            return f"One sample that continues the trend stands beyond doubt {reached}."
+        return f"{words.confirmed()[0].upper()}{words.confirmed()[1:]} stand {reached}."
     short = words.short.capitalize()
     if event.kind is EventKind.LOWERED:
         return f"{short} the level's clear value for {words.hold}; {name} is still held."
@@ -189,15 +214,16 @@ def _why_told(event: Event, words: _Words) -> str:
 
 
 def _why_held(condition: Condition, now: int, words: _Words) -> str:
-    plan = words.plan
-    bands = {band.rank: band for band in plan.bands}
+    bands = {band.rank: band for band in words.plan.bands}
     if condition.candidate_level:
-        band = bands[condition.candidate_level]
-        reached = f"At or {words.beyond} {band.name} ({words.value(band.raise_at)})"
-        return f"{reached}: {plan.samples} samples in a row are needed."
+        reached = words.reached(bands[condition.candidate_level])
+        needed = words.confirmed()
+        return (
+            f"{reached[0].upper()}{reached[1:]}: {needed} {'is' if needed == 'one sample' else 'are'} needed."
+        )
     band = bands[condition.level]
-    clear = f"{words.short} {words.value(band.clear_at)}"
+    left = words.left(band)
     if condition.phase is Phase.CLEARING and condition.since is not None:
         minutes = (now - condition.since) / MICROS / 60
-        return f"{clear[0].upper()}{clear[1:]} for {minutes:g} of the {words.hold} that end {band.name}."
-    return f"{band.name} is held: not {clear}."
+        return f"{left[0].upper()}{left[1:]} for {minutes:g} of the {words.hold} that end {band.name}."
+    return f"{band.name} is held: not {left}."

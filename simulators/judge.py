@@ -14,12 +14,19 @@ from itertools import pairwise
 from typing import Any
 
 from ingest.clock import to_micros
+from simulators.expected import Expected, What
 from simulators.gateways import STATUS
 from simulators.plan import Published
 from simulators.scenario import MINUTE
-from simulators.truth import Expected, Quiet, What
+from simulators.truth import Quiet
 
-RULE_KINDS = {"rate": What.RATE, "silence": What.SILENCE}
+RULE_KINDS = {
+    "rate": What.RATE,
+    "silence": What.SILENCE,
+    "saturation": What.SUBMERGED,
+    "flat_line": What.STUCK,
+}
+LEVELS = ("threshold", "accumulation")  # kinds whose rises and falls are judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +113,13 @@ def moment(value: int | str) -> int:
 
 
 def tellings(event: Mapping[str, Any]) -> Iterator[Telling]:
-    """What one event tells; ends of rates and silences tell nothing that truth must judge."""
+    """What one event tells; ends of rates, silences and blind sensors tell nothing that truth must judge."""
     kind, target = event["kind"], str(event["target"])
     at = moment(event["event_time"])
     level, previous = int(event["level"]), int(event["previous_level"])
     if kind in ("raised", "escalated"):
         what = RULE_KINDS.get(event["rule_kind"], What.RISE)
-        if what is What.SILENCE:
+        if what in (What.SILENCE, What.SUBMERGED, What.STUCK):
             yield Telling(target, what, 0, at)
             return
         for step in range(previous + 1, level + 1):
@@ -144,7 +151,7 @@ def _improper(event: Mapping[str, Any]) -> Iterator[Line]:
         yield Line(False, place, "nature", told=told, remark=f"told as {event['nature']}, not as {STATUS}")
     if event["kind"] == "cancelled":
         yield Line(False, place, "cancelled", told=told, remark="nothing was issued in error")
-    if event["rule_kind"] not in ("threshold", *RULE_KINDS):
+    if event["rule_kind"] not in (*LEVELS, *RULE_KINDS):
         yield Line(False, place, str(event["rule_kind"]), told=told, remark="a kind that truth does not know")
 
 

@@ -165,6 +165,18 @@ class Limits(Part):
     late_minutes: float = 15.0
     silent_cadences: float = 4.0
     silent_minutes: float = 30.0
+    steps_above: str = "BĐ III"  # each so many metres above this level, the highest of a river
+    step: float = 0.5
+    rain_mm: dict[int, tuple[float, ...]] = {  # within so many hours
+        1: (30, 50, 70, 100),
+        3: (60, 100, 150, 200),
+        24: (100, 200, 400),
+    }
+    rain_fraction: float = 0.5
+    rain_hold_minutes: int = 60
+    outflow_step: tuple[float, ...] = (500, 1000)  # m3/s more than an hour before
+    outflow_back: float = 250
+    stuck_minutes: int = 240
 
 
 class Scenario(Part):

@@ -11,18 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simulators import truth_derived, truth_sensors
+from simulators.expected import WIDE_TOLERANCE, Expected, Visit, What, place, visits, within
 from simulators.faults import Track
 from simulators.plan import Plan
 from simulators.scenario import MINUTE, Limits
 
-# Told this much before or after the truth is still right: main stations; all others (waves, slow cadence).
-MAIN_TOLERANCE = (10 * MINUTE, 15 * MINUTE)
-WIDE_TOLERANCE = (30 * MINUTE, 45 * MINUTE)
+MAIN_TOLERANCE = (10 * MINUTE, 15 * MINUTE)  # told this much before or after the truth is still right
 MARGIN = 0.01  # m above the noise: what reaches a level by less may or may not be told
 
 RATE_WINDOW = 60  # minutes of the true slope
@@ -33,45 +32,6 @@ RATE_TOLERANCE = 15 * MINUTE
 SILENCE_TOLERANCE = 15 * MINUTE
 
 
-class What(StrEnum):
-    """What is told."""
-
-    RISE = "rise"
-    FALL = "fall"
-    RATE = "rate"
-    SILENCE = "silence"
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """One thing to be told of `target` from `earliest` to `latest`, true at `at` (microseconds UTC).
-
-    `level` is the level's rank (RISE: reached, FALL: left, RATE: the limit's place; SILENCE: 0).
-    `once`: a second telling within the window is unexpected.
-    """
-
-    target: str
-    place: str
-    what: What
-    level: int
-    level_name: str
-    at: int
-    earliest: int
-    latest: int
-    required: bool
-    once: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One stay above a level: reached, last seen falling below it, and left (None: not until the end)."""
-
-    reached: int
-    highest: float
-    fell: int | None
-    left: int | None
-
-
 def expectations(plan: Plan) -> list[Expected]:
     """Everything that may or must be told, in order of truth."""
     found: list[Expected] = []
@@ -79,6 +39,8 @@ def expectations(plan: Plan) -> list[Expected]:
         found += _levels(plan, track)
         found += _rates(plan, track)
         found += _silences(plan, track)
+        found += truth_derived.expectations(plan, track)
+        found += truth_sensors.expectations(plan, track)
     return sorted(found, key=lambda expected: expected.at)
 
 
@@ -100,9 +62,9 @@ def quiets(plan: Plan) -> list[Quiet]:
     for track in plan.tracks:
         if track.spikes:
             kinds, reason = (What.RISE, What.RATE), f"{track.spikes} single wild readings"
-            found.append(Quiet(track.key, _place(track), kinds, plan.world.start, plan.world.end, reason))
+            found.append(Quiet(track.key, place(track), kinds, plan.world.start, plan.world.end, reason))
         for begins, ends in track.submerged:
-            found.append(Quiet(track.key, _place(track), (What.FALL,), begins, ends, "sensor under water"))
+            found.append(Quiet(track.key, place(track), (What.FALL,), begins, ends, "sensor under water"))
     return found
 
 
@@ -113,50 +75,33 @@ def true_curve(plan: Plan, track: Track) -> NDArray[np.float64]:
     return water if ranging is None else np.minimum(water, ranging.zero_elevation - ranging.blanking)
 
 
-def visits(
-    minutes: NDArray[np.int64], water: NDArray[np.float64], level: float, leave_below: float, hold: int
-) -> list[Visit]:
-    """Stays above `level`; one ends once the water has been below `leave_below` for `hold` microseconds."""
-    found: list[Visit] = []
-    reached = fell = below_since = None
-    highest = level
-    for time, value in zip(minutes.tolist(), water.tolist(), strict=True):
-        if reached is None:
-            if value >= level:
-                reached, highest, fell, below_since = time, value, None, None
-            continue
-        highest = max(highest, value)
-        fell = None if value >= level else fell or time
-        below_since = None if value >= leave_below else below_since or time
-        if below_since is not None and time - below_since >= hold:
-            found.append(Visit(reached, highest, fell, time))
-            reached = None
-    if reached is not None:
-        found.append(Visit(reached, highest, fell, None))
-    return found
-
-
 def _levels(plan: Plan, track: Track) -> Iterator[Expected]:
     limits = plan.scenario.limits
     minutes, water = plan.world.minutes(), true_curve(plan, track)
     margin = track.spec.noise_mm / 1000 + MARGIN
     hold = limits.hold_minutes * MINUTE
     hysteresis = limits.street_hysteresis if track.station.kind == "street" else limits.hysteresis
-    for level in track.datastream.levels:
-        clear = level.value - hysteresis
-        sure = visits(minutes, water, level.value, clear, hold)
-        maybe = visits(minutes, water, level.value - margin, clear + margin, hold // 2)
+    for rank, name, level in _ladder(plan, track, float(water.max()) + margin):
+        clear = level - hysteresis
+        sure = visits(minutes, water, level, clear, hold)
+        maybe = visits(minutes, water, level - margin, clear + margin, hold // 2)
         for visit in sure:
-            yield from _told_of(
-                plan, track, level.rank, level.name, visit, visit.highest >= level.value + margin
-            )
+            yield from _told_of(plan, track, rank, name, visit, visit.highest >= level + margin)
         for visit in maybe:
-            if not any(_within(stay.reached, visit) for stay in sure):
-                yield from _told_of(plan, track, level.rank, level.name, visit, required=False)
+            if not any(within(stay.reached, visit) for stay in sure):
+                yield from _told_of(plan, track, rank, name, visit, required=False)
 
 
-def _within(time: int, visit: Visit) -> bool:
-    return visit.reached <= time and (visit.left is None or time <= visit.left)
+def _ladder(plan: Plan, track: Track, highest: float) -> Iterator[tuple[int, str, float]]:
+    """(rank, name, value) of each level: the catalogue's, and of rivers those above BĐ III in equal steps."""
+    limits, levels = plan.scenario.limits, track.datastream.levels
+    yield from ((level.rank, level.name, level.value) for level in levels)
+    if track.station.kind != "river" or not levels or levels[-1].name != limits.steps_above:
+        return
+    top, number = levels[-1], 1
+    while top.value + number * limits.step <= highest:
+        yield top.rank + number, f"{top.name} +{number * limits.step:g} m", top.value + number * limits.step
+        number += 1
 
 
 def _told_of(
@@ -179,14 +124,8 @@ def _expected(
     track: Track, what: What, rank: int, name: str, at: int, tolerance: tuple[int, int], required: bool
 ) -> Expected:
     return Expected(
-        track.key, _place(track), what, rank, name, at, at - tolerance[0], at + tolerance[1], required
+        track.key, place(track), what, rank, name, at, at - tolerance[0], at + tolerance[1], required
     )
-
-
-def _place(track: Track) -> str:
-    """The station's name, the English one beside it where it differs."""
-    name = track.station.name
-    return name.vi if name.vi == name.en else f"{name.vi} ({name.en})"
 
 
 def _extended(track: Track, expected: Expected) -> Expected:

@@ -3,7 +3,18 @@
 A kind is registered here and nowhere else; `huewatch check` and config/README.md ask this registry.
 """
 
-from alerts.rules import rate, silence, threshold
+from alerts.rules import accumulation, flat_line, index, rate, saturation, silence, threshold
 from alerts.rules.kind import Kind
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (threshold.KIND, rate.KIND, silence.KIND)}
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        threshold.KIND,
+        rate.KIND,
+        accumulation.KIND,
+        index.KIND,
+        saturation.KIND,
+        flat_line.KIND,
+        silence.KIND,
+    )
+}

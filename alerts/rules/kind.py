@@ -7,16 +7,17 @@ turns signals into phases and events. A new kind is one new file beside this one
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, astuple, dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from alerts.condition import Signal
 from alerts.model import Severity
-from alerts.rules.quantity import QuantityField
+from alerts.rules.quantity import Quantity, QuantityField
+from alerts.rules.standing import Active, EscalateAfter, Remind
 from ingest.catalog import Datastream, Station
 from ingest.config_model import Identifier, Model, Text
 from ingest.memory import Windows
@@ -34,26 +35,48 @@ FLAGS = {"pass": Quality.PASS, "suspect": Quality.SUSPECT, "not_evaluated": Qual
 
 
 class Select(Model):
-    """Which datastreams a rule looks at; every line given must hold.
+    """Which datastreams a rule looks at; every line given must hold, and of each line any one word.
 
-    Derived ones only by their property. `other_than`: properties that are left out. `if_any`: that nothing is
-    selected is no mistake, since the rule waits for the first sensor of its kind.
+    Derived ones only by their property. `other_than`: properties that are left out. `rivers` and `wards` by
+    either language's name. `if_any`: that nothing is selected is no mistake, since the rule waits for the
+    first sensor of its kind.
     """
 
     property: Identifier | None = None
     other_than: Annotated[tuple[Identifier, ...], Field(min_length=1)] | None = None
     kind: Literal["river", "street", "rain", "reservoir", "barrage", "tide", "air", "water"] | None = None
     stations: Annotated[tuple[Identifier, ...], Field(min_length=1)] | None = None
+    rivers: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    wards: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    tags: Annotated[tuple[Identifier, ...], Field(min_length=1)] | None = None
     if_any: bool = False
 
 
+class Override(Model):
+    """Settings that are other for some stations: whatever decides, merged over the rule's own and checked as
+    they are."""
+
+    model_config = ConfigDict(extra="allow")
+
+    stations: Annotated[tuple[Identifier, ...], Field(min_length=1)]
+
+
 class RuleSettings(Model):
-    """What every rule has."""
+    """What every rule has.
+
+    `shadow`: on trial; its events are recorded, compared in scorecards and never notified. `active`: when it
+    may raise and escalate (`RuleTable.limits_at`). `remind` and `escalate`: see `alerts.rules.standing`.
+    """
 
     id: Identifier
     kind: Identifier
     title: Text
     select: Select
+    shadow: bool = False
+    active: Active | None = None
+    remind: Remind | None = None
+    escalate: Annotated[tuple[EscalateAfter, ...], Field(min_length=1)] | None = None
+    overrides: Annotated[tuple[Override, ...], Field(min_length=1)] | None = None
 
     @property
     def sign(self) -> int:
@@ -61,8 +84,21 @@ class RuleSettings(Model):
         return 1
 
     def deciding(self) -> dict[str, Any]:
-        """All that decides, for the rule's version: words for people and the choice of stations do not."""
-        return self.model_dump(mode="json", exclude={"title", "select"})
+        """All that decides, for the rule's version: words for people and the choice of stations do not.
+
+        What is off says nothing: a rule that is older than an option keeps its version.
+        """
+        found: dict[str, Any] = _without_what_is_off(
+            self.model_dump(mode="json", exclude={"title", "select", "overrides"})
+        )
+        return found
+
+
+def _without_what_is_off(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {name: one for name, one in value.items() if one is not None and one is not False}
+        return {name: _without_what_is_off(one) for name, one in kept.items()}
+    return [_without_what_is_off(one) for one in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +130,14 @@ class Band:
 class Plan:
     """A rule's settings worked out for one target. Times in microseconds.
 
-    `samples`: how many usable rows in a row raise a level; `verified_samples`: how many make it verified.
+    `samples`: how many of the newest `of` usable rows (0: of as many) raise a level, standing at or above it
+    in an unbroken run for `sustain` (0: for any time); `verified_samples`: how many make it verified.
     `quiet_below`: an observation, times the rule's `sign`, below it cannot change a target without an alert.
     `memory` and `rows`: how far back, and how many rows, the signal looks. `evidence`: how many rows, at
-    most, a raise is told with.
+    most, a raise is told with. `neighbours`: whether one of the catalogue's `neighbours` of the datastream
+    that stands at its level of the same rank confirms a sample here: the engine makes the signal `sure`.
+    `own`: numbers of this target that its kind's signal asks for, as many for each target of a rule.
+    `remind`: (rank, every), `escalate`: (rank, after, severity), worked out from the settings by `standing`.
     """
 
     bands: tuple[Band, ...]
@@ -109,6 +149,23 @@ class Plan:
     memory: int
     rows: int
     evidence: int
+    of: int = 0
+    sustain: int = 0
+    neighbours: bool = False
+    own: tuple[float, ...] = ()
+    remind: tuple[tuple[int, int], ...] = ()
+    escalate: tuple[tuple[int, int, Severity], ...] = ()
+
+    def deciding(self) -> str:
+        """All of it as text, for a version. What is not used is left out: what plans learn later changes no
+        version of a plan that does without."""
+        first = sum(field.default is MISSING for field in fields(self))
+        later = [
+            (field.name, getattr(self, field.name))
+            for field in fields(self)[first:]
+            if getattr(self, field.name) != field.default
+        ]
+        return repr(astuple(self)[:first]) + (repr(later) if later else "")
 
 
 class Kind(Protocol):
@@ -133,14 +190,41 @@ class RowKind(Kind, Protocol):
         """The flags of rows that may take part."""
 
     def signal(
-        self, settings: Any, windows: Windows, usable: NDArray[np.bool_], floor: NDArray[np.float64]
+        self,
+        settings: Any,
+        windows: Windows,
+        usable: NDArray[np.bool_],
+        floor: NDArray[np.float64],
+        own: NDArray[np.float64],
     ) -> Signal:
         """The signal of n series, times the rule's `sign`, newest last.
 
-        `usable` marks the rows (n, k) that may take part.
+        `usable` marks the rows (n, k) that may take part; `own` (n, m) is what their plans say under that
+        name.
 
         Where the newest sample is below `floor` (n), NaN may stand for it: it would change nothing.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an event says of the signal that decided: its value and the limit as people know them, and on
+    which side of the limit the alert stands. `steady`: its slope says nothing of water, and is left out."""
+
+    value: float
+    threshold: float
+    direction: str
+    steady: bool = False
+
+
+def told(kind: Kind, settings: RuleSettings, plan: Plan, band: Band, signal: float, observed: float) -> Told:
+    """How a signal is told beside a level, `observed` being the newest usable value: as the kind's own `told`
+    says, else the signal and the level, without the rule's `sign`."""
+    say = getattr(kind, "told", None)
+    own: Told | None = say(settings, plan, band, signal, observed) if say else None
+    sign = settings.sign
+    plain = Told(sign * signal + 0.0, sign * band.raise_at + 0.0, "above" if sign > 0 else "below")
+    return own or plain  # + 0.0: nothing is told as -0
 
 
 def across_installations(kind: Kind) -> bool:
@@ -160,11 +244,23 @@ def needs_zero(kind: Kind) -> bool:
 
 
 class ExplicitLevel(Model):
-    """A level that the rule itself names, for every target alike; its rank is its place in the list."""
+    """A level that the rule itself names; its rank is its place in the list. Without a value there is none,
+    and its rank stays free."""
 
     name: Annotated[str, Field(min_length=1)]
-    value: QuantityField
+    value: QuantityField | None
     severity: Severity
+
+
+def ranked(levels: Iterable[ExplicitLevel]) -> list[tuple[int, ExplicitLevel, Quantity]]:
+    """The levels that have a value, with their ranks and values."""
+    return [(rank, one, one.value) for rank, one in enumerate(levels, start=1) if one.value is not None]
+
+
+def as_measured(windows: Windows, usable: NDArray[np.bool_], sign: int = 1) -> Signal:
+    """The values themselves, times a rule's `sign`."""
+    suspect = usable & (windows.quality == Quality.SUSPECT)
+    return Signal(np.where(usable, sign * windows.value, np.nan), windows.time, suspect)
 
 
 def flags(accept: Iterable[str]) -> frozenset[Quality]:

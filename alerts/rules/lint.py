@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import pairwise
 
 from alerts.rules.kind import (
@@ -16,6 +16,7 @@ from alerts.rules.kind import (
     Target,
     needs_zero,
 )
+from alerts.rules.standing import SEVERITIES
 from ingest.catalog import Catalogue
 from ingest.derive.margin import MarginSettings
 from ingest.installation import Reference
@@ -28,17 +29,73 @@ ROUNDING = 1e-9  # levels closer than this are the same number written twice
 
 def check_select(select: Select, catalogue: Catalogue, place: Place) -> Iterator[Problem]:
     """Names that the catalogue does not know."""
-    stations = [station.id for station in catalogue.stations]
-    for index, name in enumerate(select.stations or ()):
-        if name not in stations:
-            remedy = nearest(name, stations) or "Write the id of a station in the catalogue."
-            yield place.at("stations", index).problem(f"There is no station {name!r}.", remedy)
+    stations = catalogue.stations
+    yield from _unknown("station", select.stations, [one.id for one in stations], place.at("stations"))
+    rivers = [name for one in stations if one.river for name in (one.river.vi, one.river.en)]
+    wards = [name for one in stations if one.ward for name in (one.ward.vi, one.ward.en)]
+    if not select.if_any:
+        yield from _unknown("river", select.rivers, rivers, place.at("rivers"))
+        yield from _unknown("ward", select.wards, wards, place.at("wards"))
+        tags = [tag for one in stations for tag in one.tags]
+        yield from _unknown("tag", select.tags, tags, place.at("tags"))
     if select.property is None or select.if_any:
         return
     properties = sorted({datastream.property for _, _, datastream in catalogue.watched()})
     if select.property not in properties:
         remedy = nearest(select.property, properties) or f"Write one of {', '.join(properties)}."
         yield place.at("property").problem(f"No datastream measures {select.property!r}.", remedy)
+
+
+def _unknown(what: str, names: Sequence[str] | None, known: Sequence[str], place: Place) -> Iterator[Problem]:
+    for index, name in enumerate(names or ()):
+        if name not in known:
+            some = ", ".join(dict.fromkeys(known[:MOST_NAMED]))
+            remedy = nearest(name, known) or f"Write a {what} of the catalogue, such as {some or 'none yet'}."
+            yield place.at(index).problem(f"There is no {what} {name!r}.", remedy)
+
+
+def check_overrides(
+    settings: RuleSettings, catalogue: Catalogue, watched: Container[str], place: Place
+) -> Iterator[Problem]:
+    """Stations of overrides that nobody knows, that the rule does not select, or that two of them name."""
+    known = [station.id for station in catalogue.stations]
+    seen: set[str] = set()
+    for number, override in enumerate(settings.overrides or ()):
+        at = place.at("overrides", number, "stations")
+        yield from _unknown("station", override.stations, known, at)
+        for index, station in enumerate(override.stations):
+            if station in known and station not in watched:
+                message = f"The rule does not select {station}, so that nothing is overridden there."
+                yield at.at(index).problem(message, "Select it, or leave it out here.")
+            if station in seen:
+                yield at.at(index).problem(f"{station} is overridden twice.", "Name it in one override.")
+            seen.add(station)
+
+
+def check_watched(
+    settings: RuleSettings, plans: Sequence[tuple[Target, Plan]], place: Place
+) -> Iterator[Problem]:
+    """A rule that watches nothing, and levels that it names and none of its targets has."""
+    if not plans and not settings.select.if_any:
+        yield place.at("select").problem(
+            "This rule watches nothing: it selects no datastream that has a level.",
+            "Correct `select`, or remove the rule.",
+            Severity.WARNING,
+        )
+    names = list(dict.fromkeys(band.name for _, plan in plans for band in plan.bands))
+    if plans:
+        reminded = settings.remind.levels if settings.remind else {}
+        for name in reminded:
+            if name not in names:
+                yield _no_level(name, names, place.at("remind", "levels", name))
+        for index, one in enumerate(settings.escalate or ()):
+            if one.level not in names:
+                yield _no_level(one.level, names, place.at("escalate", index, "level"))
+
+
+def _no_level(name: str, names: Sequence[str], place: Place) -> Problem:
+    remedy = nearest(name, names) or f"Write one of {', '.join(names)}."
+    return place.problem(f"The rule has no level {name!r}.", remedy)
 
 
 def check_references(kind: Kind, plans: Sequence[tuple[Target, Plan]], place: Place) -> Iterator[Problem]:
@@ -82,15 +139,26 @@ def check_plans(
     settings: RuleSettings, plans: Sequence[tuple[Target, Plan]], place: Place
 ) -> Iterator[Problem]:
     """Levels, times and memory that cannot work, for each target."""
-    if not plans and not settings.select.if_any:
-        yield place.at("select").problem(
-            "This rule watches nothing: it selects no datastream that has a level.",
-            "Correct `select`, or remove the rule.",
-            Severity.WARNING,
-        )
+    yield from _check_escalations(settings, plans, place)
     for target, plan in plans:
         yield from _check_bands(settings.sign, target, plan, place)
         yield from _check_times(target, plan, place)
+
+
+def _check_escalations(
+    settings: RuleSettings, plans: Sequence[tuple[Target, Plan]], place: Place
+) -> Iterator[Problem]:
+    """A level that escalates twice, or to what it is already."""
+    seen: set[str] = set()
+    for index, one in enumerate(settings.escalate or ()):
+        at = place.at("escalate", index)
+        if one.level in seen:
+            yield at.at("level").problem(f"{one.level} escalates twice.", "Leave one of the two.")
+        seen.add(one.level)
+        own = {band.severity for _, plan in plans for band in plan.bands if band.name == one.level}
+        if any(SEVERITIES.index(one.severity) <= SEVERITIES.index(severity) for severity in own):
+            message = f"{one.level} is {' or '.join(sorted(own))} by itself: {one.severity} is no escalation."
+            yield at.at("severity").problem(message, "Write a higher severity.")
 
 
 def _check_bands(sign: int, target: Target, plan: Plan, place: Place) -> Iterator[Problem]:
@@ -128,6 +196,12 @@ def _check_times(target: Target, plan: Plan, place: Place) -> Iterator[Problem]:
             f"A hold of {plan.hold / MICROS:g} s is shorter than the {cadence:g} s between readings of "
             f"{target.key}: one reading would end an alert.",
             "Hold for at least two readings.",
+        )
+    if 0 < plan.sustain < 2 * cadence * MICROS:
+        yield place.at("confirm", "for").problem(
+            f"At {target.key} {plan.sustain / MICROS:g} s are less than two cadences of {cadence:g} s: one "
+            "reading would confirm a level.",
+            "Confirm for at least two cadences, or by `samples`.",
         )
     if plan.memory > MEMORY_BOUND or plan.rows > ROWS_BOUND:
         yield place.problem(

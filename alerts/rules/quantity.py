@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 METRES = {"mm": 0.001, "cm": 0.01, "m": 1.0}
 PER_HOUR = {"h": 1.0, "min": 60.0, "s": 3_600.0}
+SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)?(h|min|s)")  # "30min", or "h" for one
 NUMBER = re.compile(r"([+-]?[0-9]+(?:\.[0-9]+)?) ?(\S{0,16})")
 
 
@@ -36,9 +37,11 @@ class Quantity(tuple[float, str]):
         """A rate in `unit` per hour; `ValueError` when it is not a rate or cannot be converted."""
         value, own = self
         numerator, slash, time = own.rpartition("/")
-        if not slash or time not in PER_HOUR:
-            raise ValueError(f"{self.text()} is not a rate such as 15 cm/h")
-        return round(Quantity((value, numerator)).in_unit(unit) * PER_HOUR[time], 9)
+        span = SPAN.fullmatch(time)
+        if not slash or span is None or float(span[1] or 1) == 0:
+            raise ValueError(f"{self.text()} is not a rate such as 15 cm/h or 15 cm/30min")
+        share = PER_HOUR[span[2]] / float(span[1] or 1)
+        return round(Quantity((value, numerator)).in_unit(unit) * share, 9)
 
 
 def parse_quantity(value: Any) -> Quantity:

@@ -21,12 +21,18 @@ Mask = NDArray[np.bool_]
 
 
 def recent_slope(
-    windows: Windows, usable: Mask, window: int, span: int, points: int, floor: Floats | None = None
+    windows: Windows,
+    usable: Mask,
+    window: int,
+    span: float | Floats,
+    points: float | Floats,
+    floor: Floats | None = None,
 ) -> Floats:
     """Slope per hour of each series over its newest `window` microseconds.
 
-    NaN where fewer than `points` usable rows, or rows spanning less than `span` microseconds, are there; and
-    where the slope is found to be below `floor` (per series) without working it out.
+    NaN where fewer than `points` usable rows, or rows spanning less than `span` microseconds, are there
+    (one number, or one for each series); and where the slope is found to be below `floor` (per series)
+    without working it out.
     """
     inside = usable & (windows.time >= windows.time[:, -1:] - window)
     value = np.where(inside, windows.value, np.nan)
@@ -34,13 +40,14 @@ def recent_slope(
     asked = (
         np.arange(len(windows)) if floor is None else np.flatnonzero(may_reach(windows.time, value, floor))
     )
+    spans, least = (np.broadcast_to(np.asarray(one, np.float64), len(windows)) for one in (span, points))
     for at in range(0, len(asked), CHUNK):
         part = asked[at : at + CHUNK]
-        slope[part] = theil_sen(windows.time[part], value[part], span, points)
+        slope[part] = theil_sen(windows.time[part], value[part], spans[part], least[part])
     return slope
 
 
-def theil_sen(time: Times, value: Floats, span: int, points: int) -> Floats:
+def theil_sen(time: Times, value: Floats, span: float | Floats, points: float | Floats) -> Floats:
     """Slope per hour of each row of (n, k) samples, sorted by time, NaN values left out."""
     usable = ~np.isnan(value)
     count = usable.sum(axis=1)

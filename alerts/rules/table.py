@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alerts.condition import Limits, Signal, State
-from alerts.model import Condition, Phase
+from alerts.model import Condition, Phase, Severity
 from alerts.rules.book import Rule
 from alerts.rules.kind import Band, Plan, RowKind, Target, across_installations
 from ingest.memory import NEVER, Windows
@@ -21,7 +21,9 @@ ANY_FLAG = frozenset({Quality.PASS, Quality.NOT_EVALUATED, Quality.SUSPECT})
 class RuleTable:
     """The plans of a rule's targets as arrays; a *pair* is a target's place in them.
 
-    `series` is each pair's series, `pair_of` each series' pair (-1 for none).
+    `series` is each pair's series, `pair_of` each series' pair (-1 for none). The engine judges under
+    `limits_at`. `remind` and `escalate` (pairs, ranks) are microseconds, 0 for never: after so long without
+    an event of its alert a level is told again as it is; after so long at it, once, as `escalated` severe.
     """
 
     def __init__(self, rule: Rule, series_of: Mapping[int, int]) -> None:
@@ -34,7 +36,11 @@ class RuleTable:
         self.pair_of = np.full(len(series_of), -1)
         self.pair_of[self.series] = np.arange(len(self.series))
         self.limits = _limits(self.plans)
+        ranks = self.limits.raise_at.shape[1]
+        self.remind = _by_rank(ranks, [plan.remind for plan in self.plans])
+        self.escalate = _by_rank(ranks, [tuple(one[:2] for one in plan.escalate) for plan in self.plans])
         self._sign = rule.settings.sign
+        self._own = np.array([plan.own for plan in self.plans], np.float64).reshape(len(self.plans), -1)
         self._quiet_below = np.array([plan.quiet_below for plan in self.plans], np.float64)
         self.lowest = self.limits.raise_at.min(axis=1, initial=np.inf)
         self.memory = max((plan.memory for plan in self.plans), default=0)
@@ -52,6 +58,20 @@ class RuleTable:
     def stirs(self, value: NDArray[np.float64], pair: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether a value can change its pair while that has no alert; NaN cannot."""
         return np.asarray(self._sign * value >= self._quiet_below[pair], np.bool_)
+
+    def may_raise(self, time: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether the rule may raise or escalate at each of n times: its `active`, in local time."""
+        active = self.rule.settings.active
+        return np.ones(len(time), np.bool_) if active is None else active.holds(time)
+
+    def limits_at(self, pair: NDArray[np.int64], time: NDArray[np.int64]) -> Limits:
+        """The limits of some pairs at their times; where the rule is not active no level can be raised."""
+        limits = self.limits.take(pair)
+        return limits if self.rule.settings.active is None else limits.raising_only(self.may_raise(time))
+
+    def escalated(self, pair: int, rank: int) -> Severity | None:
+        """The severity of a level that has stood for `escalate`; None where it does not escalate."""
+        return next((severity for one, _, severity in self.plans[pair].escalate if one == rank), None)
 
     def usable(self, windows: Windows) -> NDArray[np.bool_]:
         """The rows that may take part: accepted flag, a finite value, within the rule's memory."""
@@ -72,7 +92,7 @@ class RuleTable:
         """The signal of some pairs; only of a rule whose kind has one. For `floor` see `RowKind.signal`."""
         assert self.kind is not None
         usable = self.comparable(windows, pair) if self._cut else self.usable(windows)
-        return self.kind.signal(self.rule.settings, windows, usable, floor)
+        return self.kind.signal(self.rule.settings, windows, usable, floor, self._own[pair])
 
     def band(self, pair: int, rank: int) -> Band | None:
         """The level of that rank at a target."""
@@ -147,7 +167,18 @@ def _limits(plans: tuple[Plan, ...]) -> Limits:
             clear_at[pair, band.rank - 1] = band.clear_at
     hold = np.array([plan.hold for plan in plans], np.int64)
     samples = np.array([plan.samples for plan in plans], np.int64)
-    return Limits(raise_at, clear_at, hold, samples)
+    of = np.array([plan.of or plan.samples for plan in plans], np.int64)
+    sustain = np.array([plan.sustain for plan in plans], np.int64)
+    return Limits(raise_at, clear_at, hold, samples, of, sustain)
+
+
+def _by_rank(ranks: int, times: Sequence[tuple[tuple[int, int], ...]]) -> NDArray[np.int64]:
+    """(targets, ranks) of (rank, time) given for each target; 0 where none is."""
+    found = np.zeros((len(times), ranks), np.int64)
+    for pair, known in enumerate(times):
+        for rank, time in known:
+            found[pair, rank - 1] = time
+    return found
 
 
 def _known(time: np.int64) -> int | None:

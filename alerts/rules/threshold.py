@@ -1,110 +1,50 @@
 """`threshold`: a value at or above a level, the level of the catalogue or one that the rule names.
 
-Opens when `confirm.samples` usable samples in a row stand at or above the level. Where the cadence is longer
-than `confirm.at_once_above`, one sample opens at once and the alert is told as not verified. Ends when the
-value has been more than `clear.below` under the level for `clear.hold` of event time.
+Opens when `confirm` says so (`alerts.rules.confirm`): by default two usable samples in a row at or above
+the level. Where the cadence is longer than `confirm.at_once_above`, one sample opens at once and the alert
+is told as not verified. Ends when the value has been more than `clear.below` under the level for
+`clear.hold` of event time. `steps` adds levels above the catalogue's highest, up to what can be measured.
 
 With `direction: below` it is the other way round, as for a battery: at or below a level, the levels from high
 to low, and `clear.above`. Inside, values and bands are then negated; whatever is told is the value itself.
+
+With `direction: outside` each level is a band, `low` or `high` or both, the next one further out;
+`clear.inside` is how far inside its edge a value must come back. Inside, see `alerts.rules.outside`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Discriminator, Field, Tag, model_validator
 
 from alerts.condition import Signal
 from alerts.model import Severity
+from alerts.rules.confirm import sure_beyond
 from alerts.rules.kind import (
     MEMORY_BOUND,
-    Accept,
     Band,
-    ExplicitLevel,
     Plan,
     RuleSettings,
     Target,
+    Told,
+    as_measured,
     flags,
     micros,
     rows_needed,
 )
-from alerts.rules.quantity import QuantityField
+from alerts.rules.outside import HALF, Edges, bends, on_scale, scale
+from alerts.rules.reach import highest_possible, lowest_possible
+from alerts.rules.threshold_settings import Settings, Steps
 from ingest.catalog import Datastream
-from ingest.config_model import Duration, Model
 from ingest.memory import Windows
 from ingest.model import Quality
 from ingest.yaml_lines import Place, Problem
 
-
-class Confirm(Model):
-    samples: Annotated[int, Field(ge=1, le=10)] = 2
-    at_once_above: Duration = 600.0
-
-
-class ClearBelow(Model):
-    below: QuantityField
-    hold: Duration
-
-
-class ClearAbove(Model):
-    above: QuantityField
-    hold: Duration
-
-
-def _which_clear(clear: Any) -> str:
-    wanted = "above" in clear if isinstance(clear, dict) else isinstance(clear, ClearAbove)
-    return "ends_above" if wanted else "ends_below"
-
-
-Clear = Annotated[
-    Annotated[ClearBelow, Tag("ends_below")] | Annotated[ClearAbove, Tag("ends_above")],
-    Discriminator(_which_clear),
-]
-
-
-def _which_levels(levels: Any) -> str:
-    return "list" if isinstance(levels, list | tuple) else "word"
-
-
-Levels = Annotated[
-    Annotated[Literal["catalogue"], Tag("word")] | Annotated[tuple[ExplicitLevel, ...], Tag("list")],
-    Discriminator(_which_levels),
-]
-
-
-class Settings(RuleSettings):
-    kind: Literal["threshold"]
-    direction: Literal["above", "below"] = "above"
-    levels: Levels
-    severities: dict[str, Severity] = Field(default_factory=dict)
-    confirm: Confirm = Confirm()
-    clear: Clear
-    accept: Accept = ("pass", "suspect", "not_evaluated")
-
-    @model_validator(mode="after")
-    def _opposite(self) -> Settings:
-        if (self.direction == "below") is not isinstance(self.clear, ClearAbove):
-            raise ValueError("`clear` has `below` where `direction` is above, and `above` where it is below")
-        return self
-
-    @property
-    def sign(self) -> int:
-        return -1 if self.direction == "below" else 1
-
-    @property
-    def hysteresis(self) -> QuantityField:
-        """How far back over its level a value must go."""
-        return self.clear.above if isinstance(self.clear, ClearAbove) else self.clear.below
-
-    def deciding(self) -> dict[str, Any]:
-        """Without what says nothing new: rules that are older than `direction` keep their version."""
-        found = super().deciding()
-        if self.direction == "above":
-            del found["direction"]
-        return found
+MOST_STEPS = 20  # where nothing says how high the water can stand: 10 m in steps of half a metre
 
 
 class Threshold:
@@ -113,91 +53,171 @@ class Threshold:
     across_installations: ClassVar[bool] = True  # a level is a level, whichever sensor says so
 
     def plan(self, settings: Settings, target: Target) -> Plan | None:
-        bands = _bands(settings, target.datastream)
+        datastream = target.datastream
+        bands = _bands(settings, datastream)
         if not bands:
             return None
-        cadence = target.datastream.cadence
-        confirm = settings.confirm
-        samples = 1 if cadence > confirm.at_once_above else confirm.samples
-        span = settings.clear.hold + confirm.samples * cadence
+        cadence, confirm = datastream.cadence, settings.confirm
+        slow = cadence > confirm.at_once_above
+        sustained = confirm.sustained or 0.0
+        counted = max(confirm.samples, confirm.of or 0)
+        span = max(settings.clear.hold + counted * cadence, sustained + 2 * cadence)
         return Plan(
             bands=bands,
-            unit=target.datastream.unit,
+            unit=datastream.unit,
             hold=micros(settings.clear.hold),
-            samples=samples,
+            samples=1 if slow else confirm.samples,
             verified_samples=confirm.samples,
-            quiet_below=min(band.raise_at for band in bands),
+            quiet_below=-np.inf if settings.outside else min(band.raise_at for band in bands),
             # Samples further apart than this do not confirm one another.
             memory=max(MEMORY_BOUND, micros(span)),
             rows=rows_needed(span, cadence),
-            evidence=confirm.samples,
+            evidence=counted,
+            of=0 if slow else confirm.of or 0,
+            sustain=micros(sustained),
+            neighbours=confirm.neighbours and bool(datastream.neighbours),
+            own=_own(settings, datastream),
         )
 
     def accepted(self, settings: Settings) -> frozenset[Quality]:
         return flags(settings.accept)
 
     def signal(
-        self, settings: Settings, windows: Windows, usable: NDArray[np.bool_], floor: NDArray[np.float64]
+        self,
+        settings: Settings,
+        windows: Windows,
+        usable: NDArray[np.bool_],
+        floor: NDArray[np.float64],
+        own: NDArray[np.float64],
     ) -> Signal:
-        """The values themselves, in the datastream's unit, with the rule's sign."""
-        suspect = usable & (windows.quality == Quality.SUSPECT)
-        return Signal(np.where(usable, settings.sign * windows.value, np.nan), windows.time, suspect)
+        """The values themselves, in the datastream's unit, with the rule's sign; outside bands, on their
+        scale."""
+        measured = as_measured(windows, usable, settings.sign)
+        if settings.outside:
+            return replace(measured, value=on_scale(measured.value, own, _scale(settings)))
+        if settings.confirm.at_once_beyond is None:
+            return measured
+        trusted = usable & ~measured.suspect
+        return replace(measured, sure=sure_beyond(measured.value, windows.time, trusted, own[:, 0]))
+
+    def told(self, settings: Settings, plan: Plan, band: Band, signal: float, observed: float) -> Told | None:
+        """Outside a band: the value, and the edge that it is nearer to."""
+        if not settings.outside:
+            return None
+        edges = next(one for one in _edges(settings, plan.unit) if one.rank == band.rank)
+        known = [
+            (edge, side) for edge, side in ((edges.low, "below"), (edges.high, "above")) if edge is not None
+        ]
+        edge, side = min(known, key=lambda one: abs(observed - one[0]))
+        return Told(observed, edge, side)
+
+    def words(self, settings: Settings, plan: Plan, band: Band) -> tuple[str, str] | None:
+        """How `rule test` says of a band that a value is outside it, and that it is back inside."""
+        if not settings.outside:
+            return None
+        edges = next(one for one in _edges(settings, plan.unit) if one.rank == band.rank)
+        sides = (("at or below", edges.low), ("at or above", edges.high))
+        reached = " or ".join(f"{side} {edge:g}" for side, edge in sides if edge is not None)
+        back = settings.hysteresis.in_unit(plan.unit)
+        return f"outside {band.name} ({reached} {plan.unit})", f"inside by {back:g} {plan.unit}"
 
     def lint(
         self, settings: Settings, plans: Sequence[tuple[Target, Plan]], place: Place
     ) -> Iterable[Problem]:
-        sign = settings.sign
         for target, plan in plans:
-            end, why = (highest_possible if sign > 0 else lowest_possible)(target.datastream)
+            if settings.outside:
+                yield from _unreachable_edges(settings, target, plan, place)
+                continue
+            end, why = (highest_possible if settings.sign > 0 else lowest_possible)(target.datastream)
             for band in plan.bands:
-                if band.raise_at > sign * end:
-                    yield place.at("levels").problem(
-                        f"Level {band.name} ({sign * band.raise_at:g} {plan.unit}) of {target.key} can never "
-                        f"be reached: {why} {end:g} {plan.unit}.",
-                        "Correct the level, the gross range or the sensor's height.",
+                if band.raise_at > settings.sign * end:
+                    yield _unreachable(
+                        target, plan, band.name, settings.sign * band.raise_at, why, end, place
                     )
 
 
-def highest_possible(datastream: Datastream) -> tuple[float, str]:
-    """The highest value that can reach a rule, and what sets it."""
-    top, why = np.inf, ""
-    if datastream.gross_range is not None:
-        top, why = datastream.gross_range.fail[1], "the gross range fails values above"
-    ranging = datastream.current().ranging
-    if ranging is not None and ranging.highest < top:
-        top, why = ranging.highest, "the sensor sees no higher than"
-    return round(top, 9), why
+def _unreachable_edges(settings: Settings, target: Target, plan: Plan, place: Place) -> Iterator[Problem]:
+    top, above = highest_possible(target.datastream)
+    bottom, below = lowest_possible(target.datastream)
+    names = {band.rank: band.name for band in plan.bands}
+    for one in _edges(settings, plan.unit):
+        if one.low is not None and one.low < bottom:
+            yield _unreachable(target, plan, names[one.rank], one.low, below, bottom, place)
+        if one.high is not None and one.high > top:
+            yield _unreachable(target, plan, names[one.rank], one.high, above, top, place)
 
 
-def lowest_possible(datastream: Datastream) -> tuple[float, str]:
-    """The lowest value that can reach a rule, and what sets it."""
-    bottom, why = -np.inf, ""
-    if datastream.gross_range is not None:
-        bottom, why = datastream.gross_range.fail[0], "the gross range fails values below"
-    ranging = datastream.current().ranging
-    if ranging is not None:
-        seen = ranging.zero_elevation - (ranging.max_range if ranging.measures == "distance" else 0.0)
-        if seen > bottom:
-            bottom, why = seen, "the sensor sees no lower than"
-    return round(bottom, 9), why
+def _unreachable(
+    target: Target, plan: Plan, name: str, limit: float, why: str, end: float, place: Place
+) -> Problem:
+    return place.at("levels").problem(
+        f"Level {name} ({limit:g} {plan.unit}) of {target.key} can never "
+        f"be reached: {why} {end:g} {plan.unit}.",
+        "Correct the level, the gross range or the sensor's height.",
+    )
 
 
 def _bands(settings: Settings, datastream: Datastream) -> tuple[Band, ...]:
-    sign, back = settings.sign, settings.hysteresis.in_unit(datastream.unit)
-    if settings.levels == "catalogue":
-        named = [(level.rank, level.name, level.value) for level in datastream.levels]
-        unknown = [name for _, name, _ in named if name not in settings.severities]
-        if unknown:
-            raise ValueError(f"no severity is given for the level {unknown[0]!r}")
+    if settings.outside:
         return tuple(
-            Band(rank, name, settings.severities[name], sign * value, round(sign * value - back, 9))
-            for rank, name, value in named
+            Band(rank, level.name, level.severity, float(rank), rank - HALF) for rank, level in settings.bands
         )
-    levels = [(level, level.value.in_unit(datastream.unit)) for level in settings.levels]
+    sign, back = settings.sign, settings.hysteresis.in_unit(datastream.unit)
     return tuple(
-        Band(rank, level.name, level.severity, sign * value, round(sign * value - back, 9))
-        for rank, (level, value) in enumerate(levels, start=1)
+        Band(rank, name, severity, sign * value, round(sign * value - back, 9))
+        for rank, name, value, severity in _levels(settings, datastream)
     )
+
+
+def _levels(settings: Settings, datastream: Datastream) -> Iterator[tuple[int, str, float, Severity]]:
+    """(rank, name, value, severity) of each level that there is at a datastream."""
+    if settings.levels != "catalogue":
+        for rank, explicit, value in settings.explicit:
+            yield rank, explicit.name, value.in_unit(datastream.unit), explicit.severity
+        return
+    for level in datastream.levels:
+        if level.name not in settings.severities:
+            raise ValueError(f"no severity is given for the level {level.name!r}")
+        yield level.rank, level.name, level.value, settings.severities[level.name]
+    if settings.steps is not None and datastream.levels:
+        yield from _steps(settings.steps, datastream)
+
+
+def _steps(steps: Steps, datastream: Datastream) -> Iterator[tuple[int, str, float, Severity]]:
+    """The levels above the highest one, where that is the one that the steps count from."""
+    highest, every = datastream.levels[-1], steps.every.in_unit(datastream.unit)
+    if highest.name != steps.above:
+        return
+    if every <= 0:
+        raise ValueError("`steps.every` is not above 0")
+    top, _ = highest_possible(datastream)
+    room = min((top - highest.value) / every, MOST_STEPS)
+    for number in range(1, int(round(room, 6)) + 1):
+        by = f"{round(number * every, 9):g}".replace(".", ",")
+        value = round(highest.value + number * every, 9)
+        yield highest.rank + number, f"{highest.name} +{by} {datastream.unit}", value, steps.severity
+
+
+def _edges(settings: Settings, unit: str) -> list[Edges]:
+    return [
+        Edges(rank, *(None if edge is None else edge.in_unit(unit) for edge in (level.low, level.high)))
+        for rank, level in settings.bands
+    ]
+
+
+def _own(settings: Settings, datastream: Datastream) -> tuple[float, ...]:
+    """What the signal needs of a target: where the scale of bands bends, or how far beyond its level is
+    sure."""
+    if settings.outside:
+        return bends(_edges(settings, datastream.unit), settings.hysteresis.in_unit(datastream.unit))
+    beyond = settings.confirm.at_once_beyond
+    return () if beyond is None else (beyond.in_unit(datastream.unit),)
+
+
+def _scale(settings: Settings) -> tuple[float, ...]:
+    low = [rank for rank, level in settings.bands if level.low is not None]
+    high = [rank for rank, level in settings.bands if level.high is not None]
+    return scale(low, high)
 
 
 KIND = Threshold()

@@ -48,6 +48,7 @@ _FLAG_OF = {"pass": Quality.PASS, "not_evaluated": Quality.NOT_EVALUATED, "suspe
 _BY_RANK: Flags = np.array(
     [Quality.MISSING, Quality.NOT_EVALUATED, Quality.PASS, Quality.SUSPECT], dtype=np.int8
 )
+SUSPECT = np.int8(3)  # the rank of a result that is doubtful in itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from ingest.derive.intervals import REACH_IN_CADENCES, Intervals
 from ingest.derive.kind import (
     HOUR,
     PLAUSIBLE,
+    SUSPECT,
     Accept,
     DeriveSettings,
     Fault,
@@ -38,17 +39,19 @@ if TYPE_CHECKING:
 # (world record 305 mm). A counter that outruns both together was exchanged, set or misread.
 MOST_AT_ONCE = 50.0  # mm
 MOST_PER_HOUR = 300.0  # mm
+ROUNDING = 1e-9  # of a share of time
 COUNTER_NOISE = 0.05  # mm: half the finest bucket; a drop below it is the rounding of a float, no restart
 
 
 class RainSettings(DeriveSettings):
     """Where rain comes from. `counter`: the input counts up for ever; `rollover`: the count at which it
-    begins at 0 again, in the input's unit."""
+    begins at 0 again, in the input's unit. `complete`: the coverage below which a sum is suspect."""
 
     of: Identifier
     counter: bool = False
     rollover: Annotated[float, Field(gt=0)] | None = None
     accept: Accept = PLAUSIBLE
+    complete: Annotated[float, Field(gt=0, le=1)] = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Gauge:
     counter: bool
     rollover: float | None
     millimetre: float  # in the gauge's unit
+    complete: float
 
     @classmethod
     def of(cls, settings: RainSettings, station: Station) -> Gauge:
@@ -71,6 +75,7 @@ class Gauge:
             settings.counter,
             settings.rollover,
             way.numerator / way.denominator,
+            settings.complete,
         )
 
     def read(self, series: Series) -> tuple[Intervals, Floats]:
@@ -78,6 +83,11 @@ class Gauge:
         ranks = series.ranks(self.accept)
         ranks[series.value < 0] = 0  # neither rain nor a count is negative
         return self._counts(series, ranks) if self.counter else self._amounts(series, ranks)
+
+    def worth(self, ranks: Ranks, covered: Floats) -> Ranks:
+        """The ranks of sums that cover so much of their time: what is covered too little is suspect, since it
+        may raise an alarm, and calls none off."""
+        return np.where((ranks > 0) & (covered < self.complete - ROUNDING), SUSPECT, ranks)
 
     def _amounts(self, series: Series, ranks: Ranks) -> tuple[Intervals, Floats]:
         intervals = Intervals.before_each(series, ranks, self.reach)

@@ -77,7 +77,8 @@ class RainDay:
         if windows.tail.any():
             closing = windows.tail > 0
             until[closing] = intervals.end[windows.tail_at[closing]]
-        return Computed.of(at, total, ranks, windows.covered(), until)
+        covered = windows.covered()
+        return Computed.of(at, total, self.gauge.worth(ranks, covered), covered, until)
 
     def since(self, at: Times) -> Times:
         return ends_of(at, DAY, self.phase) - DAY
@@ -115,6 +116,7 @@ the very end belongs to the day that ends. The total at the end is there once a 
 later; of the reading that straddles the end, each day has its share in time. The gauge is set as for
 `window_sum`.
 
-Coverage: the share of the time since the day's begin that readings speak for. The sum is a lower bound.
+Coverage: the share of the time since the day's begin that readings speak for. The sum is a lower bound; below
+`complete` (0.9) it is suspect.
 """,
 )

@@ -46,7 +46,8 @@ class WindowSum(AtReadings):
         windows = Windows.of(intervals, at - self.window, at)
         ranks = windows.rank()
         total = np.where(ranks > 0, windows.total(fell), np.nan)
-        return Computed.of(at, total, ranks, windows.covered(), at)
+        covered = windows.covered()
+        return Computed.of(at, total, self.gauge.worth(ranks, covered), covered, at)
 
     def since(self, at: Times) -> Times:
         return at - self.window
@@ -81,7 +82,7 @@ A reading speaks for the time since the one before it, at most 1.5 cadences; the
 speaks for all time between them. Of what the window's begin cuts, the share in time counts; a gap longer than
 1.5 cadences that it cuts counts nothing. Readings that `accept` leaves out, and negative ones, do not count.
 
-Coverage: the share of the window that readings speak for. The sum is a lower bound; without any reading it is
-unknown.
+Coverage: the share of the window that readings speak for. The sum is a lower bound; below `complete` (0.9) it
+is suspect, without any reading it is unknown.
 """,
 )

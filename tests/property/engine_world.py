@@ -59,6 +59,31 @@ rules:
     select: {}
     after: { cadences: 4, at_least: 30min }
     level: { name: silent, severity: Minor }
+  - id: counted
+    kind: threshold
+    title: { vi: Mực nước, en: Level }
+    select: { property: water_level }
+    levels: catalogue
+    severities: { I: Minor, II: Moderate, III: Severe }
+    confirm: { samples: 2, of: 3, at_once_beyond: 20 cm }
+    clear: { below: 0.10 m, hold: 20min }
+  - id: lasting
+    kind: threshold
+    title: { vi: Mực nước, en: Level }
+    select: { stations: [R1, R2, R3] }
+    levels: [{ name: high, value: 1.2 m, severity: Minor }, { name: higher, value: 2.2 m, severity: Severe }]
+    confirm: { samples: 2, for: 20min }
+    clear: { below: 10 cm, hold: 20min }
+    accept: [pass, not_evaluated]
+  - id: outside
+    kind: threshold
+    direction: outside
+    title: { vi: Mực nước, en: Level }
+    select: { property: water_level }
+    levels:
+      - { name: odd, low: 0.6 m, high: 2.0 m, severity: Minor }
+      - { name: odder, high: 3.0 m, severity: Severe }
+    clear: { inside: 10 cm, hold: 20min }
 """
 
 LADDERS = (

@@ -5,7 +5,8 @@ Written from the rules' documentation alone; it knows the rules of `engine_world
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -15,6 +16,8 @@ from tests.property.engine_world import CADENCES, LADDERS, MINUTE, SECOND, Item,
 HOUR = 60 * MINUTE
 GOOD = (Quality.PASS, Quality.NOT_EVALUATED)
 
+At = dict[int, Callable[[float], bool]]  # rank -> whether a value is at that level
+RISES, RISES_ON = {1: 0.3, 2: 0.6}, {1: 0.18, 2: 0.36}  # m/h
 Told = tuple[str, str, str, int, int, int, bool]  # rule, station, kind, previous, level, event time, verified
 
 
@@ -43,8 +46,20 @@ class Sample:
     suspect: bool
 
 
+@dataclass(frozen=True)
+class Confirm:
+    """`needed` of the newest `of`, for `sustain`; `verifying` make it verified; `beyond` is sure at once."""
+
+    needed: int
+    verifying: int
+    of: int = 0
+    sustain: int = 0
+    beyond: float | None = None
+
+
 class SlowMachine:
     def __init__(self) -> None:
+        self.met: Counter[str] = Counter()
         self.gauges = {
             10 * (n + 1): Gauge(f"R{n + 1}", CADENCES[n], {rank: value for rank, _, value in LADDERS[n]})
             for n in range(len(CADENCES))
@@ -82,26 +97,65 @@ class SlowMachine:
         if gauge.silent:
             gauge.silent = False
             yield ("silence", gauge.name, "cleared", 1, 0, row.received, True)
+        if not late:
+            yield from self.counted(gauge, row)
+            if gauge.name != "R4":
+                yield from self.lasting(gauge, row)
+            yield from self.outside(gauge, row)
 
     def level(self, gauge: Gauge, row: Row) -> Iterator[Told]:
-        if row.quality == Quality.FAIL:
-            return
-        samples = [
-            Sample(known.time, known.value, known.quality == Quality.SUSPECT)
-            for known in gauge.rows
-            if known.quality != Quality.FAIL and known.time >= row.time - 24 * HOUR
-        ]
-        needed = 1 if gauge.cadence > 10 else 2
-        clear = {rank: round(limit - 0.10, 9) for rank, limit in gauge.ladder.items()}
-        yield from decide("level", gauge, samples, gauge.ladder, clear, 30 * MINUTE, needed, 2)
+        confirm = Confirm(needed=1 if gauge.cadence > 10 else 2, verifying=2)
+        if row.quality != Quality.FAIL:
+            yield from self.ladder("level", gauge, plausible(gauge, row), gauge.ladder, 0.10, 30, confirm)
 
     def strict(self, gauge: Gauge, row: Row) -> Iterator[Told]:
-        if row.quality != Quality.PASS:
-            return
         samples = [
             Sample(known.time, known.value, False) for known in gauge.rows if known.quality == Quality.PASS
         ]
-        yield from decide("strict", gauge, samples, {1: 1.5}, {1: 1.45}, 20 * MINUTE, 3, 3)
+        if row.quality == Quality.PASS:
+            yield from self.ladder("strict", gauge, samples, {1: 1.5}, 0.05, 20, Confirm(3, 3))
+
+    def counted(self, gauge: Gauge, row: Row) -> Iterator[Told]:
+        slow = gauge.cadence > 10
+        confirm = Confirm(1 if slow else 2, 2, 0 if slow else 3, beyond=0.20)
+        if row.quality != Quality.FAIL:
+            yield from self.ladder("counted", gauge, plausible(gauge, row), gauge.ladder, 0.10, 20, confirm)
+
+    def lasting(self, gauge: Gauge, row: Row) -> Iterator[Told]:
+        samples = [Sample(known.time, known.value, False) for known in gauge.rows if known.quality in GOOD]
+        confirm = Confirm(2, 2, sustain=20 * MINUTE)
+        if row.quality in GOOD:
+            yield from self.ladder("lasting", gauge, samples, {1: 1.2, 2: 2.2}, 0.10, 20, confirm)
+
+    def outside(self, gauge: Gauge, row: Row) -> Iterator[Told]:
+        at: At = {1: lambda value: value <= 0.6 or value >= 2.0, 2: lambda value: value >= 3.0}
+        holds: At = {1: lambda value: value <= 0.7 or value >= 1.9, 2: lambda value: value >= 2.9}
+        confirm = Confirm(needed=1 if gauge.cadence > 10 else 2, verifying=2)
+        if row.quality != Quality.FAIL:
+            samples = plausible(gauge, row)
+            yield from self.decide("outside", gauge, samples, at, holds, 20 * MINUTE, confirm)
+
+    def ladder(
+        self,
+        rule: str,
+        gauge: Gauge,
+        samples: list[Sample],
+        ladder: dict[int, float],
+        back: float,
+        hold: int,
+        confirm: Confirm,
+    ) -> Iterator[Told]:
+        """Levels from which a value goes up, and back by `back`; `hold` in minutes."""
+        at = {rank: at_or_above(limit) for rank, limit in ladder.items()}
+        holds = {rank: at_or_above(round(limit - back, 9)) for rank, limit in ladder.items()}
+        sure = {
+            rank
+            for rank, limit in ladder.items()
+            if confirm.beyond is not None
+            and continues(samples)
+            and samples[-1].value - confirm.beyond >= limit
+        }
+        yield from self.decide(rule, gauge, samples, at, holds, hold * MINUTE, confirm, sure)
 
     def rate(self, gauge: Gauge, row: Row) -> Iterator[Told]:
         if row.quality not in GOOD:
@@ -121,71 +175,118 @@ class SlowMachine:
             if b.time - a.time >= SECOND
         )
         now = [Sample(row.time, slope, False)]
-        yield from decide("rate", gauge, now, {1: 0.3, 2: 0.6}, {1: 0.18, 2: 0.36}, 20 * MINUTE, 1, 1)
+        at, holds = ({rank: at_or_above(limit) for rank, limit in one.items()} for one in (RISES, RISES_ON))
+        yield from self.decide("rate", gauge, now, at, holds, 20 * MINUTE, Confirm(1, 1))
+
+    def decide(
+        self,
+        rule: str,
+        gauge: Gauge,
+        samples: list[Sample],
+        at: At,
+        holds: At,
+        hold: int,
+        confirm: Confirm,
+        sure: set[int] | None = None,
+    ) -> Iterator[Told]:
+        """One new usable sample, the last of `samples`."""
+        condition, sure = gauge.held.setdefault(rule, Condition()), sure or set()
+        now, level = samples[-1], condition.level
+        confirmed = agreed(samples, at, confirm.needed, confirm, sure)
+        self.count(samples, at, confirm, confirmed, sure)
+        if confirmed > level:
+            verified = agreed(samples, at, confirm.verifying, confirm, sure, trusted=True) >= confirmed
+            kind = "escalated" if level else "raised"
+            condition.level, condition.clearing_since = confirmed, None
+            yield (rule, gauge.name, kind, level, confirmed, now.time, verified)
+        elif level and holds[level](now.value):
+            condition.clearing_since = None
+        elif level and not now.suspect:
+            if condition.clearing_since is None:
+                condition.clearing_since = now.time
+            run = below(samples, holds[level])
+            if len(run) < len(samples):
+                condition.clearing_since = max(condition.clearing_since, first_sure(run))
+            if now.time - condition.clearing_since >= hold:
+                condition.level, condition.clearing_since = stand(samples, holds, level, hold)
+                kind = "lowered" if condition.level else "cleared"
+                yield (rule, gauge.name, kind, level, condition.level, now.time, True)
+
+    def count(self, samples: list[Sample], at: At, confirm: Confirm, confirmed: int, sure: set[int]) -> None:
+        """Which of the cases that are rare took place."""
+        plain = agreed(samples, at, confirm.needed, confirm, set())
+        self.met["sure"] += confirmed > plain
+        strictly = agreed(samples, at, confirm.needed, Confirm(confirm.needed, 0), sure)
+        self.met["one between"] += confirmed > strictly
+        self.met["too short"] += confirm.sustain > 0 and confirmed < strictly
 
 
-def decide(
-    rule: str,
-    gauge: Gauge,
-    samples: list[Sample],
-    ladder: dict[int, float],
-    clear: dict[int, float],
-    hold: int,
-    needed: int,
-    verifying: int,
-) -> Iterator[Told]:
-    """One new usable sample, the last of `samples`."""
-    condition = gauge.held.setdefault(rule, Condition())
-    now, level = samples[-1], condition.level
-    confirmed = agreed(samples, ladder, needed)
-    if confirmed > level:
-        sure = agreed(samples, ladder, verifying) >= confirmed
-        verified = sure and not any(sample.suspect for sample in samples[-verifying:])
-        kind = "escalated" if level else "raised"
-        condition.level, condition.clearing_since = confirmed, None
-        yield (rule, gauge.name, kind, level, confirmed, now.time, verified)
-    elif level and now.value >= clear[level]:
-        condition.clearing_since = None
-    elif level and not now.suspect:
-        if condition.clearing_since is None:
-            condition.clearing_since = now.time
-        run = below(samples, clear[level])
-        if len(run) < len(samples):
-            condition.clearing_since = max(condition.clearing_since, first_sure(run))
-        if now.time - condition.clearing_since >= hold:
-            condition.level, condition.clearing_since = stand(samples, clear, level, hold)
-            kind = "lowered" if condition.level else "cleared"
-            yield (rule, gauge.name, kind, level, condition.level, now.time, True)
+def plausible(gauge: Gauge, row: Row) -> list[Sample]:
+    """What did not fail its tests within a day."""
+    return [
+        Sample(known.time, known.value, known.quality == Quality.SUSPECT)
+        for known in gauge.rows
+        if known.quality != Quality.FAIL and known.time >= row.time - 24 * HOUR
+    ]
 
 
-def agreed(samples: list[Sample], ladder: dict[int, float], needed: int) -> int:
-    newest = samples[-needed:]
-    if len(newest) < needed:
-        return 0
-    return max(
-        (rank for rank, limit in ladder.items() if all(sample.value >= limit for sample in newest)), default=0
-    )
+def at_or_above(limit: float) -> Callable[[float], bool]:
+    return lambda value: value >= limit
 
 
-def stand(samples: list[Sample], clear: dict[int, float], level: int, hold: int) -> tuple[int, int | None]:
+def continues(samples: list[Sample]) -> bool:
+    """Whether the newest sample goes on rising, at most twice as fast as over the two steps before it."""
+    good = [sample for sample in samples if not sample.suspect][-4:]
+    if samples[-1].suspect or len(good) < 4:
+        return False
+    a, b, c, d = good
+    speed = (c.value - a.value) / (c.time - a.time)
+    return a.value < b.value < c.value < d.value and (d.value - c.value) / (d.time - c.time) <= 2 * speed
+
+
+def agreed(
+    samples: list[Sample], at: At, needed: int, confirm: Confirm, sure: set[int], trusted: bool = False
+) -> int:
+    """The highest confirmed rank; when only what is trusted counts, a suspect sample is at no level."""
+
+    def is_at(rank: int, sample: Sample) -> bool:
+        return at[rank](sample.value) and not (trusted and sample.suspect)
+
+    found = 0
+    for rank in at:
+        if not is_at(rank, samples[-1]):
+            continue
+        count = sum(is_at(rank, sample) for sample in samples[-max(confirm.of, needed) :])
+        run = samples[-1].time
+        for sample in reversed(samples):
+            if not is_at(rank, sample):
+                break
+            run = sample.time
+        lasted = samples[-1].time - run >= confirm.sustain
+        if rank in sure or (count >= needed and lasted):
+            found = max(found, rank)
+    return found
+
+
+def stand(samples: list[Sample], holds: At, level: int, hold: int) -> tuple[int, int | None]:
     """Where a target comes to stand below `level`, and since when it clears from there."""
     now = samples[-1]
-    for rank in sorted(clear, reverse=True):
+    for rank in sorted(holds, reverse=True):
         if rank >= level:
             continue
-        if now.value >= clear[rank]:
+        if holds[rank](now.value):
             return rank, None
-        begin = first_sure(below(samples, clear[rank]))
+        begin = first_sure(below(samples, holds[rank]))
         if now.time - begin < hold:
             return rank, begin
     return 0, None
 
 
-def below(samples: list[Sample], limit: float) -> list[Sample]:
-    """The newest samples that all stand below a limit."""
+def below(samples: list[Sample], holds: Callable[[float], bool]) -> list[Sample]:
+    """The newest samples that all do not hold a level."""
     run: list[Sample] = []
     for sample in reversed(samples):
-        if sample.value >= limit:
+        if holds(sample.value):
             break
         run.insert(0, sample)
     return run

@@ -3,8 +3,8 @@
 A case file reads from top to bottom:
 
     # What holds, in one sentence.
-    watch: HUE-WL-KIMLONG/water_level       one datastream of the shipped catalogue
-    rules: river-level                      the shipped rules that are looked at
+    watch: HUE-WL-KIMLONG/water_level       one datastream of the shipped catalogue, or of `city/`
+    rules: river-level                      the rules that are looked at, shipped ones or those of `rules/`
 
     00:00..01:00  0.80 -> 1.20              one value a cadence, in a straight line
     01:05  1.25?                            ? suspect, ! failed
@@ -33,7 +33,7 @@ TIME = r"(\d+):(\d\d)"
 VALUE = re.compile(rf"{TIME}  +(-?\d+\.\d+)([?!]?)(?: at {TIME})?")
 RAMP = re.compile(rf"{TIME}\.\.{TIME}  +(-?\d+\.\d+) -> (-?\d+\.\d+)([?!]?)")
 WORD = re.compile(rf"{TIME}  +(tick|blind|sighted|restart)")
-EXPECTED = re.compile(rf"{TIME}(?:\.\.{TIME})?  +(\w+)(?: ([^,]+))?(, not verified)?")
+EXPECTED = re.compile(rf"{TIME}(?:\.\.{TIME})?  +(\w+)(?: (.+?))?(, not verified)?")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from alerts.condition import KINDS, Limits, Signal, State, run_start, step, surviving_level
@@ -11,9 +13,24 @@ from ingest.memory import NEVER
 MINUTE = 60_000_000
 
 
-def limits(*levels: float, hold: int = 30, samples: int = 2, below: float = 0.1, targets: int = 1) -> Limits:
+def limits(
+    *levels: float,
+    hold: int = 30,
+    samples: int = 2,
+    of: int = 0,
+    sustain: int = 0,
+    below: float = 0.1,
+    targets: int = 1,
+) -> Limits:
     raise_at = np.tile(np.array(levels), (targets, 1))
-    return Limits(raise_at, raise_at - below, np.full(targets, hold * MINUTE), np.full(targets, samples))
+    return Limits(
+        raise_at,
+        raise_at - below,
+        np.full(targets, hold * MINUTE),
+        np.full(targets, samples),
+        np.full(targets, of or samples),
+        np.full(targets, sustain * MINUTE),
+    )
 
 
 def signal(*values: float, suspect: tuple[int, ...] = ()) -> Signal:
@@ -103,3 +120,59 @@ def test_changed_limits_keep_what_they_still_hold() -> None:
 def test_changed_limits_without_a_sample_end_nothing() -> None:
     assert surviving_level(limits(9.0), signal(np.nan), 1) == 1
     assert surviving_level(limits(9.0), signal(np.nan), 3) == 1  # the nearest rank that there still is
+
+
+def risen(asked: Limits, seen: Signal) -> int:
+    """The level to which one inactive target rises."""
+    return int(step(State.inactive(1), asked, seen)[0].level[0])
+
+
+def test_samples_of_the_newest_confirm_a_level() -> None:
+    two_of_three = limits(1.0, 2.0, samples=2, of=3)
+    assert risen(two_of_three, signal(1.5, 0.5, 1.5)) == 1
+    assert risen(two_of_three, signal(1.5, 0.5, 0.5, 1.5)) == 0
+    assert risen(two_of_three, signal(1.5, 2.5)) == 1
+    assert risen(two_of_three, signal(2.5, 0.5, 2.5)) == 2
+    assert risen(two_of_three, signal(1.5)) == 0
+    assert risen(two_of_three, signal(1.5, np.nan, np.nan, 1.5)) == 1  # a missing sample is none of the three
+
+
+def test_a_newest_sample_below_the_level_raises_nothing() -> None:
+    assert risen(limits(1.0, samples=2, of=3), signal(1.5, 1.5, 0.5)) == 0
+
+
+def test_targets_may_ask_for_different_numbers_of_samples() -> None:
+    asked = limits(1.0, targets=2)
+    asked.of[:] = 3, 2
+    both = Signal(np.array([[1.5, 0.5, 1.5]] * 2), np.arange(6).reshape(2, 3), np.zeros((2, 3), np.bool_))
+    assert step(State.inactive(2), asked, both)[0].level.tolist() == [1, 0]
+
+
+def test_a_run_must_be_as_long_as_it_is_to_be_sustained() -> None:
+    ten_minutes = limits(1.0, 2.0, samples=1, sustain=10)
+    assert risen(ten_minutes, signal(1.5, 1.5)) == 0
+    assert risen(ten_minutes, signal(1.5, 1.5, 1.5)) == 1
+    assert risen(ten_minutes, signal(1.5, 2.5, 2.5)) == 1
+    assert risen(ten_minutes, signal(1.5, 0.9, 1.5, 1.5)) == 0
+    assert risen(ten_minutes, signal(1.5, np.nan, 1.5)) == 1  # what is missing does not break it
+    assert risen(ten_minutes, signal(0.5, 2.5, 2.5, 2.5)) == 2
+
+
+def test_a_sure_sample_confirms_levels_up_to_what_it_is_sure_of() -> None:
+    def sure(value: float, of: float) -> Signal:
+        return replace(signal(0.5, value), sure=np.array([of]))
+
+    assert risen(limits(1.0, 2.0), sure(2.5, 1.5)) == 1
+    assert risen(limits(1.0, 2.0), sure(2.5, 9.0)) == 2
+    assert risen(limits(1.0, 2.0), sure(1.5, 9.0)) == 1  # of no level that it does not reach itself
+    assert risen(limits(1.0, 2.0), sure(2.5, -np.inf)) == 0
+    assert risen(limits(1.0, sustain=30), sure(1.5, 1.5)) == 1
+
+
+def test_where_raising_is_not_allowed_an_alert_is_held_and_ends() -> None:
+    shut = limits(1.0, 2.0).raising_only(np.array([False]))
+    assert risen(shut, signal(2.5, 2.5)) == 0
+    state, told = step(at_level(1), shut, signal(2.5, 2.5))
+    assert (state.level[0], state.phase[0], told[0]) == (1, Phase.FIRING, 0)
+    state, told = step(at_level(1, Phase.CLEARING), shut, signal(*[0.5] * 8))
+    assert KINDS[told[0]] == EventKind.CLEARED

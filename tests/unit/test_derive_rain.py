@@ -68,7 +68,7 @@ def test_a_reading_that_failed_neither_counts_nor_covers(flag: Quality) -> None:
     rows = steady([1] * 7, TEN)
     rows.quality[3] = flag
     value, quality, coverage = at_end(rows)
-    assert (value, quality) == (5.0, Quality.PASS)
+    assert (value, quality) == (5.0, Quality.SUSPECT)  # a sixth of the window is not covered
     assert coverage == pytest.approx(50 / 60)
 
 
@@ -77,8 +77,17 @@ def test_a_suspect_reading_counts_and_marks_the_sum_unless_it_is_not_accepted() 
     rows.quality[3] = Quality.SUSPECT
     assert at_end(rows) == (6.0, Quality.SUSPECT, 1.0)
     value, quality, coverage = at_end(rows, accept=["pass"])
-    assert (value, quality) == (5.0, Quality.PASS)
+    assert (value, quality) == (5.0, Quality.SUSPECT)  # a sixth of the window is not covered
     assert coverage == pytest.approx(50 / 60)
+
+
+@pytest.mark.parametrize(("complete", "flag"), [(0.8, Quality.PASS), (0.9, Quality.SUSPECT)])
+def test_a_sum_that_covers_too_little_of_its_window_is_suspect(complete: float, flag: Quality) -> None:
+    rows = steady([1] * 7, TEN)
+    rows.quality[3] = Quality.FAIL
+    assert at_end(rows, complete=complete)[:2] == (5.0, flag)
+    rows.quality[3] = Quality.PASS
+    assert at_end(rows, complete=complete)[:2] == (6.0, Quality.PASS)
 
 
 def test_what_is_not_evaluated_is_told_as_such() -> None:

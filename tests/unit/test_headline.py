@@ -11,6 +11,7 @@ from alerts.headline import headline, local_time, number, span
 from alerts.model import Event, EventKind, Severity
 from ingest.catalog import Station
 from ingest.config_model import Text
+from ingest.derive.settings import DerivedDatastream
 from tests.property.engine_world import city
 
 MINUTE = 60_000_000
@@ -271,3 +272,67 @@ def test_a_level_from_below_says_so() -> None:
 def test_no_shipped_headline_is_longer_than_cap_readers_show() -> None:
     vi, en = said(nature="Exercise", detected_at=AT + 2 * 24 * 60 * MINUTE, verified=False)
     assert max(len(vi), len(en)) < 150
+
+
+def test_the_steps_above_the_highest_level_are_named_by_it() -> None:
+    step = {
+        "level": 4,
+        "level_name": "BĐ III +0,5 m",
+        "previous_level": 3,
+        "threshold": 4.0,
+        "observed": 4.12,
+    }
+    assert "TRÊN BĐ III +0,5 m 0,12 m" in said(kind=EventKind.ESCALATED, **step)[0]
+    back = said(kind=EventKind.LOWERED, previous_level=4, threshold=3.5, observed=3.85, rate_per_hour=-0.05)
+    assert "3,85 m lúc 07:00 27/10, ĐANG XUỐNG, TRÊN BĐ III 0,35 m, đang xuống 5 cm/giờ" in back[0]
+
+
+def rain(prop: str, **changes: Any) -> tuple[str, str]:
+    sum_of = {"name": "sum", "property": prop, "unit": "mm", "cadence": 600.0}
+    derive = {"kind": "window_sum", "of": "rainfall", "window": 3_600.0}
+    derived = DerivedDatastream.model_validate(sum_of | {"derive": derive}, strict=False)
+    station = kim_long().model_copy(update={"derived": (derived,)})
+    plain = {
+        "rule_kind": "accumulation",
+        "target": "R1/sum",
+        "level_name": "Mưa rất to",
+        "value": 112.4,
+        "unit": "mm",
+        "threshold": 100.0,
+        "observed": 112.4,
+        "rate_per_hour": None,
+    }
+    line = headline(replace(EVENT, **(plain | changes)), station)
+    return line.vi, line.en
+
+
+def test_rain_is_told_with_its_window_and_at_least_where_hours_are_missing() -> None:
+    vi, en = rain("rain_3h")
+    assert vi == "Kim Long (sông Hương): mưa 3 giờ 112,4 mm lúc 07:00 27/10, TRÊN 100 mm (Mưa rất to)"
+    assert "rain in 3 h 112.4 mm at 07:00 27/10, ABOVE 100 mm" in en
+    assert "mưa 3 giờ ít nhất 112,4 mm" in rain("rain_3h", verified=False)[0]
+    assert "mưa đã ngớt, mưa 3 giờ 40 mm" in rain("rain_3h", kind=EventKind.CLEARED, level=0, value=40.0)[0]
+
+
+def test_a_rain_day_is_told_with_both_its_ends() -> None:
+    assert "mưa ngày 19:00 26/10 - 19:00 27/10 112,4 mm" in rain("rain_day")[0]
+    assert "rain of the day 19:00 27/10 - 19:00 28/10" in rain("rain_day", event_time=AT + 720 * MINUTE)[1]
+
+
+def test_an_index_is_told_by_its_band() -> None:
+    air = {"rule_kind": "index", "level_name": "Xấu", "value": 162.0, "unit": "1", "threshold": 151.0}
+    assert said(**air)[0] == "Kim Long (sông Hương): VN_AQI 162 lúc 07:00 27/10, mức XẤU (từ 151)"
+    assert "không khí đã tốt hơn, VN_AQI 120" in said(**(air | {"level": 0, "value": 120.0}))[0]
+
+
+def test_a_sensor_under_water_says_at_least() -> None:
+    vi, en = said(rule_kind="saturation", level_name="Ngập", observed=1.32, rate_per_hour=None)
+    assert vi.endswith("CẢM BIẾN NGẬP NƯỚC, mực nước ÍT NHẤT 1,32 m lúc 07:00 27/10, có thể cao hơn")
+    assert "level AT LEAST 1.32 m" in en
+    assert "cảm biến hết ngập" in said(rule_kind="saturation", level=0, observed=1.2)[0]
+
+
+def test_a_stuck_sensor_says_for_how_long() -> None:
+    vi, _ = said(rule_kind="flat_line", level_name="Đứng yên", value=4.5, unit="h", observed=1.32)
+    assert vi.endswith("SỐ ĐO ĐỨNG YÊN đã 4 giờ 30 phút, 1,32 m lúc 07:00 27/10, cần kiểm tra cảm biến")
+    assert "số đo đã thay đổi trở lại" in said(rule_kind="flat_line", level=0, value=0.0)[0]

@@ -163,9 +163,9 @@ def test_every_step_is_explained() -> None:
     [
         ("above: 5 %", "above: -5 %", "would be cleared at 15 %, below the 20 % that raise it"),
         ("above: 5 %", "above: 15 %", "is held up to 25, above the 20 % of 20 %"),
-        ("above: 5 %", "below: 5 %", "`above` where it is below"),
-        ("direction: below\n", "direction: above\n", "`above` where it is below"),
-        ("direction: below", "direction: under", "Input should be 'above' or 'below'"),
+        ("above: 5 %", "below: 5 %", "is below, `clear` has `above`"),
+        ("direction: below\n", "direction: above\n", "is above, `clear` has `below`"),
+        ("direction: below", "direction: under", "Input should be 'above', 'below' or 'outside'"),
         ("value: 10 %", "value: 30 %", "10 % (30) is not below 20 % (20 %) at R1/battery"),
         ("value: 10 %", "value: -1 %", "Level 10 % (-1 %) of R1/battery can never be reached"),
         ("hold: 1h", "hold: 1min", "shorter than the"),

@@ -142,10 +142,11 @@ class Broken(threshold.Threshold):
         windows: Windows,
         usable: NDArray[np.bool_],
         floor: NDArray[np.float64],
+        own: NDArray[np.float64],
     ) -> Signal:
         if (windows.value[:, -1] > 3).any():
             raise ZeroDivisionError("by design")
-        return super().signal(settings, windows, usable, floor)
+        return super().signal(settings, windows, usable, floor, own)
 
 
 def broken_beside_sound() -> list[Rule]:

@@ -7,10 +7,10 @@ import io
 import pytest
 from rich.console import Console
 
+from simulators.expected import Expected, What
 from simulators.judge import Line, Verdict
 from simulators.scenario import MINUTE, load_scenario
 from simulators.screen import View, bar, clock_words, plain_event, render, trend_sign, verdict_table
-from simulators.truth import Expected, What
 
 SCENARIO = load_scenario()
 LEVELS = [{"rank": 1, "name": "BĐ I", "value": 1.0}, {"rank": 2, "name": "BĐ II", "value": 2.0}]

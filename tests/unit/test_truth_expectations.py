@@ -11,9 +11,10 @@ import pytest
 from ingest.catalog import load_catalogue
 from ingest.clock import to_datetime
 from ingest.model import Nature
+from simulators.expected import Expected, What, visits
 from simulators.plan import make_plan
 from simulators.scenario import MINUTE, load_scenario
-from simulators.truth import Expected, What, expectations, quiets, visits
+from simulators.truth import expectations, quiets
 
 HUE = timezone(timedelta(hours=7))
 SCENARIO = load_scenario()
@@ -37,24 +38,29 @@ def test_catalogue_levels_are_those_of_the_decree():
     assert levels[PHU_OC] == [1.50, 3.00, 4.50]
 
 
+def bd(target: str, what: What) -> list[Expected]:
+    """Of the levels of the decree, and none of the steps above them."""
+    return [each for each in of(target, what) if each.level <= 3]
+
+
 def test_kim_long_rises_through_three_levels_and_steps_down_once():
-    assert [(each.level, local(each.at)) for each in of(KIM_LONG, What.RISE)] == [
+    assert [(each.level, local(each.at)) for each in bd(KIM_LONG, What.RISE)] == [
         (1, "26 07:11"),
         (2, "26 14:51"),
         (3, "27 06:15"),
     ]
-    (fall,) = of(KIM_LONG, What.FALL)
+    (fall,) = bd(KIM_LONG, What.FALL)
     assert (fall.level, local(fall.at)) == (3, "30 18:55")  # below 3.40 since 18:24:30, for 30 minutes
 
 
 def test_phu_oc_enters_the_third_level_twice():
-    assert [(each.level, local(each.at)) for each in of(PHU_OC, What.RISE)] == [
+    assert [(each.level, local(each.at)) for each in bd(PHU_OC, What.RISE)] == [
         (1, "26 07:09"),
         (2, "26 19:13"),
         (3, "27 06:49"),
         (3, "29 11:14"),
     ]
-    assert [local(each.at) for each in of(PHU_OC, What.FALL)] == ["28 20:21", "30 09:59"]
+    assert [local(each.at) for each in bd(PHU_OC, What.FALL)] == ["28 20:21", "30 09:59"]
 
 
 @pytest.mark.parametrize("target", [KIM_LONG, PHU_OC])
@@ -140,3 +146,44 @@ def test_expectations_do_not_depend_on_noise():
     pick = [each for each in expectations(other) if each.target in (KIM_LONG, PHU_OC)]
     assert pick == [each for each in ALL if each.target in (KIM_LONG, PHU_OC)]
     assert datetime(2025, 10, 25, 19, tzinfo=HUE) == SCENARIO.begins
+
+
+def test_each_half_metre_above_the_third_level_is_required_on_the_way_up_and_down():
+    steps = [(each.level_name, local(each.at)) for each in of(KIM_LONG, What.RISE) if each.level > 3]
+    assert [name for name, _ in steps] == [
+        "BĐ III +0.5 m",
+        "BĐ III +1 m",
+        "BĐ III +1.5 m",
+        "BĐ III +0.5 m",
+        "BĐ III +1 m",
+    ]
+    assert steps[0] == ("BĐ III +0.5 m", "27 10:14")
+    assert len([each for each in of(KIM_LONG, What.FALL) if each.level > 3]) >= 3
+
+
+def test_rain_sums_are_those_of_the_curve_within_each_window():
+    bach_ma = [each for each in ALL if each.target == "HUE-RN-BACHMA/rain_24h" and each.what is What.RISE]
+    assert {each.level for each in bach_ma} == {1, 2, 3}  # the record of 2025 was 1,739.6 mm
+    assert any(each.required for each in ALL if each.target.endswith("rain_1h"))
+    assert any(each.required for each in ALL if each.target.endswith("rain_3h"))
+
+
+def test_of_a_gauge_that_was_away_no_sum_is_required_while_its_window_reaches_over_the_gap():
+    (outage,) = [one for one in PLAN.track("HUE-RN-ALUOI/rainfall").outages if not one.late]
+    day = 24 * 60 * MINUTE
+    late = [
+        each
+        for each in ALL
+        if each.target == "HUE-RN-ALUOI/rain_24h" and outage.begins <= each.at <= outage.ends + day
+    ]
+    assert not any(each.required for each in late)
+
+
+def test_a_sensor_under_water_and_a_stuck_one_must_be_told_and_no_others():
+    blind = {(each.target, each.what) for each in ALL if each.what in (What.SUBMERGED, What.STUCK)}
+    assert blind == {
+        ("HUE-FL-VYDA/water_level", What.SUBMERGED),
+        ("HUE-WL-PHBINH/water_level", What.STUCK),
+    }
+    (stuck,) = of("HUE-WL-PHBINH/water_level", What.STUCK)
+    assert local(stuck.at) == "28 16:00"

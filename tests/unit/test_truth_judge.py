@@ -11,10 +11,11 @@ import pytest
 from ingest.catalog import load_catalogue
 from ingest.clock import to_datetime
 from ingest.model import Nature
+from simulators.expected import Expected, What
 from simulators.judge import Verdict, judge, moment, tellings
 from simulators.plan import Published, make_plan
 from simulators.scenario import HOUR, MINUTE, load_scenario
-from simulators.truth import Expected, What, expectations, quiets
+from simulators.truth import expectations, quiets
 
 SCENARIO = load_scenario()
 PLAN = make_plan(
@@ -32,7 +33,14 @@ LEDGER = {
     "conflict": 0,
     "rejected": 3,
 }
-RULE_KIND = {What.RISE: "threshold", What.FALL: "threshold", What.RATE: "rate", What.SILENCE: "silence"}
+RULE_KIND = {
+    What.RISE: "threshold",
+    What.FALL: "threshold",
+    What.RATE: "rate",
+    What.SILENCE: "silence",
+    What.SUBMERGED: "saturation",
+    What.STUCK: "flat_line",
+}
 KIM_LONG = "HUE-WL-KIMLONG/water_level"
 VY_DA = "HUE-FL-VYDA/water_level"
 BA_TRIEU = "HUE-FL-BATRIEU/water_level"
