@@ -28,6 +28,8 @@ from alerts.forecast.lattice import STEPS_PER_HOUR, Floats, Lattice, Mask, Times
 
 MODEL = "damped-bank"
 VERSION = "1"  # of members, priors and interval; whoever changes one of them raises it
+# Every forecast that people see carries this, with its age, its interval and its model.
+NOTICE = ("ngoại suy tự động, không phải bản tin KTTV", "automatic extrapolation, not a bulletin")
 
 SHORT, LONG = 2, 6  # steps over which the slopes of the trends are taken: 20 and 60 minutes
 DAMPING = (0.25, 1.0, 4.0)  # hours: of a creek, a small river, a large one

@@ -15,22 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.forecast import model
-from alerts.forecast.lattice import SPAN, STEPS_PER_HOUR, Lattice, Mask, lattice_of
+from alerts.forecast.lattice import SPAN, lattice_of
 from alerts.forecast.model import Forecast
 from alerts.forecast.passing import Mark, Passing, next_mark, passing
 from alerts.forecast.priors import PRIORS
+from alerts.forecast.tide import TIDAL, beyond_tide
 from alerts.station_view import comparable
 from ingest.catalog import Datastream, Station, is_height
 from ingest.clock import MICROS_PER_SECOND
 from ingest.model import Quality
 from ingest.store.read import Observed
 
-NOTICE = ("ngoại suy tự động, không phải bản tin KTTV", "automatic extrapolation, not a bulletin")
-
 STALE_CADENCES, STALE_SECONDS = 2, 15 * 60  # domain 6.3: late after twice the cadence, at least 15 min
-TIDAL = "tidal"  # the tag of a station whose level the tide moves
-TIDE_RISE = 0.10  # m/h: no tide of this coast is as fast (domain 6.3)
-TIDE_HOURS = 4  # nor does it go one way, hour by hour, for longer than this
 SIGHT = 1e-9  # m; a sensor under water repeats its highest level
 INPUTS = (Quality.PASS, Quality.NOT_EVALUATED)
 
@@ -123,13 +119,6 @@ def doubt(datastream: Datastream, newest: Observed, now: int) -> Withheld | None
 def stale_after(cadence: float) -> int:
     """How old (microseconds) the newest row of a series may be, from its cadence in seconds."""
     return round(max(STALE_CADENCES * cadence, STALE_SECONDS) * MICROS_PER_SECOND)
-
-
-def beyond_tide(lattice: Lattice) -> Mask:
-    """Where the water moves as no tide does: fast, or one way for hours (n)."""
-    hourly = np.diff(lattice.level[:, -1 - TIDE_HOURS * STEPS_PER_HOUR :: STEPS_PER_HOUR], axis=1)
-    fast = np.abs(hourly[:, -1]) >= TIDE_RISE - SIGHT
-    return np.asarray(fast | (hourly > 0).all(axis=1) | (hourly < 0).all(axis=1), np.bool_)
 
 
 def since_installed(datastream: Datastream, newest: int) -> int:

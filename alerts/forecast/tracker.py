@@ -19,12 +19,13 @@ import numpy as np
 from alerts.forecast import model
 from alerts.forecast.lattice import GAP_STEPS, LEAST_GAP, SPAN, STEP, Floats, Lattice, Mask, Times, lattice_of
 from alerts.forecast.model import HIGH, LOW, Forecast
-from alerts.forecast.outlook import INPUTS, TIDAL, Withheld, beyond_tide, doubt, since_installed
+from alerts.forecast.outlook import INPUTS, Withheld, doubt, since_installed
 from alerts.forecast.passing import Passing, next_mark, passing
 from alerts.forecast.priors import PRIORS
 from alerts.forecast.records import Due, Made, Scored, waiting
 from alerts.forecast.skill import HOUR, LEAST_CHANGE
 from alerts.forecast.slots import Index, Slots
+from alerts.forecast.tide import TIDAL, beyond_tide
 from ingest.catalog import Datastream, Station
 from ingest.memory import NEVER, occurrences
 from ingest.model import ObservationBatch, Quality

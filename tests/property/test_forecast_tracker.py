@@ -9,9 +9,10 @@ import pytest
 
 from alerts.forecast import model
 from alerts.forecast.lattice import SPAN, STEP, lattice_of
-from alerts.forecast.outlook import INPUTS, TIDAL, Withheld
+from alerts.forecast.outlook import INPUTS, Withheld
 from alerts.forecast.priors import PRIORS
 from alerts.forecast.records import Made
+from alerts.forecast.tide import TIDAL
 from alerts.forecast.tracker import Tracker
 from ingest.model import ObservationBatch, Quality
 from tests.support.floods import MINUTE, START, flood

@@ -45,9 +45,7 @@ def test_the_time_to_a_mark_and_its_interval() -> None:
     found = passing(straight(1.0, 0.5, 0.45), np.array([2.0]))
     early, middle, late = found.hours[0]
     assert (early, middle, late) == pytest.approx((1 / 0.7, 2.0, 1 / 0.3), abs=1 / 12)
-    assert found.within[0] == pytest.approx(
-        [0.05, 0.5, 0.5 + 0.5 / 1.5 * 2 / 1.0 * 0.5 * 0.9, 0.95, 0.95], abs=0.2
-    )
+    assert found.within[0][[0, 1, -1]] == pytest.approx([0.05, 0.5, 0.95])
     assert (np.diff(found.within[0]) >= 0).all()
 
 

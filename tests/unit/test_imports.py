@@ -52,6 +52,7 @@ PURE = (
     "alerts/forecast/records.py",
     "alerts/forecast/skill.py",
     "alerts/forecast/slots.py",
+    "alerts/forecast/tide.py",
     "alerts/forecast/tracker.py",
     "alerts/headline.py",
     "alerts/model.py",
