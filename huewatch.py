@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 import alerts.cli
+import alerts.forecast.cli
 import ingest.cli
 import simulators.cli
 from alerts.engine import Engine
@@ -58,6 +59,7 @@ app = typer.Typer(
 )
 ingest.cli.register(app, MIGRATIONS)
 alerts.cli.register(app)
+alerts.forecast.cli.register(app)
 simulators.cli.register(app)
 
 ConfigOption = Annotated[

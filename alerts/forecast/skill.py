@@ -102,6 +102,11 @@ def origins_of(series: Series, hours: Iterable[float] = SCORED) -> Origins:
     return Origins(series, every.take(chosen), truth(series, series.time[chosen], hours))
 
 
+def at_samples(series: Series, index: NDArray[np.intp]) -> Origins:
+    """Some samples of a series as origins whose truth is not asked for: to be drawn."""
+    return Origins(series, _lattice(series, index), {})
+
+
 def truth(series: Series, origin: Times, hours: Iterable[float]) -> dict[float, Floats]:
     """The levels some hours after n times, NaN where the history does not say."""
     whose = np.zeros(len(series.time), np.intp)
