@@ -124,18 +124,22 @@ class TimeToLevel:
         own: NDArray[np.float64],
     ) -> Signal:
         """The level (m) passed with the probability, from each of the newest rows; -inf: nothing is foretold,
-        NaN: not known."""
-        steps = settings.confirm
-        value, time = np.full((len(windows), steps), np.nan), np.zeros((len(windows), steps), np.int64)
-        back = np.cumsum(usable[:, ::-1], axis=1)[:, ::-1]  # 1 at the newest usable row
-        for step in range(steps):
-            seen = usable & (back > step)
-            some = np.flatnonzero(seen.any(axis=1))
-            newest = seen.shape[1] - 1 - seen[some, ::-1].argmax(axis=1)
-            late = windows.received[some, newest] - windows.time[some, newest] > own[some, 0]
-            found = _foretold(settings, windows.take(some), seen[some], own[some])
-            value[some, steps - 1 - step] = np.where(late, np.nan, found)
-            time[some, steps - 1 - step] = windows.time[some, newest]
+        NaN: not known.
+
+        Of a target with an alert (`floor` is -inf) from the rows of the last `clear.hold` too: all its levels
+        end together then.
+        """
+        rank = np.cumsum(usable[:, ::-1], axis=1)[:, ::-1]  # 1 at the newest usable row
+        held = windows.time >= windows.time[:, -1:] - micros(settings.clear.hold)
+        asked = usable & ((rank <= settings.confirm) | (held & np.isneginf(floor)[:, None]))
+        columns = max(int(asked.sum(axis=1).max(initial=0)), settings.confirm)
+        value, time = np.full((len(windows), columns), np.nan), np.zeros((len(windows), columns), np.int64)
+        for back in range(columns):
+            series, row = np.nonzero(asked & (rank == back + 1))
+            found = _foretold(settings, windows.take(series), (usable & (rank > back))[series], own[series])
+            late = windows.received[series, row] - windows.time[series, row] > own[series, 0]
+            value[series, columns - 1 - back] = np.where(late, np.nan, found)
+            time[series, columns - 1 - back] = windows.time[series, row]
         return Signal(value, time, np.zeros(value.shape, np.bool_))
 
     def lint(

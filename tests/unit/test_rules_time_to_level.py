@@ -85,6 +85,14 @@ def test_a_level_is_foretold_before_it_is_reached_and_left_to_the_level_rule_the
     assert cleared.value is None  # nothing was foretold any more
 
 
+def test_all_levels_end_together_once_the_highest_is_reached() -> None:
+    """No level below it is told as foretold again: they were all passed before."""
+    kinds = [(event.kind, event.level) for event in told(FAST)]
+    assert (EventKind.RAISED, 2) in kinds or (EventKind.ESCALATED, 2) in kinds
+    assert EventKind.LOWERED not in [kind for kind, _ in kinds]
+    assert kinds[-1] == (EventKind.CLEARED, 0)
+
+
 def test_what_people_read_says_what_it_is() -> None:
     raised, cleared = told(SLOW)
     line = headline(raised, city().stations[0])
