@@ -20,9 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 import alerts.cli
+import alerts.forecast.cli
 import ingest.cli
 import simulators.cli
 from alerts.engine import Engine
+from alerts.forecast.sink import ForecastSink, gauges_of
+from alerts.forecast.tracker import Tracker
 from alerts.judged import Judge
 from alerts.rules.book import Rule, read_rules
 from alerts.sink import AlertSink
@@ -61,6 +64,7 @@ app = typer.Typer(
 )
 ingest.cli.register(app, MIGRATIONS)
 alerts.cli.register(app)
+alerts.forecast.cli.register(app)
 simulators.cli.register(app)
 
 ConfigOption = Annotated[
@@ -297,7 +301,8 @@ def _configured(settings: Settings) -> Configuration:
 
     def make_sinks(ids: Mapping[str, int]) -> list[Sink]:
         numbered = [rule.numbered(ids) for rule in rules]
-        return [AlertSink(Engine(numbered), Judge(numbered, settings.allowed_lateness))]
+        deciding = AlertSink(Engine(numbered), Judge(numbered, settings.allowed_lateness))
+        return [ForecastSink(Tracker(gauges_of(catalogue, ids))), deciding]  # events come last
 
     return Configuration(catalogue, make_sinks, config_version(catalogue, [rule.settings for rule in rules]))
 

@@ -12,6 +12,7 @@ from datetime import timedelta, timezone
 
 from msgspec.structs import replace
 
+from alerts.forecast.model import MODEL, NOTICE, VERSION
 from alerts.model import NEVER_HEARD, SIGHT, Event, EventKind
 from alerts.rules.silence import GATEWAY
 from ingest.catalog import Datastream, Station
@@ -266,6 +267,17 @@ def _flat_line(event: Event, place: _Place) -> list[Words]:
     return [still, _observed(event, place), ("cần kiểm tra cảm biến", "check the sensor")]
 
 
+def _time_to_level(event: Event, place: _Place) -> list[Words]:
+    """ "CÓ THỂ VƯỢT BĐ III ≤ 3 h, p ≥ 80 %, 3,12 m lúc 07:00 27/10, ...", and what it is."""
+    notice = f"{NOTICE[0]} ({MODEL} {VERSION})", f"{NOTICE[1]} ({MODEL} {VERSION})"
+    seen = [_observed(event, place), _trend(event, place), notice]
+    name = event.level_name
+    if event.kind in RISES:
+        return [(f"CÓ THỂ VƯỢT {name}", f"MAY PASS {name}"), *seen]
+    vi, en = place.level(event.previous_level)
+    return [(f"không còn dự kiến vượt {vi}", f"no longer foretold to pass {en}"), *seen]
+
+
 def _silence(event: Event, place: _Place) -> list[Words]:
     long = span(event.value or 0.0)
     if event.kind is EventKind.CLEARED:
@@ -388,6 +400,7 @@ _SAY: dict[str, Callable[[Event, _Place], list[Words]]] = {
     "flat_line": _flat_line,
     "silence": _silence,
     "compound": _compound,
+    "time_to_level": _time_to_level,
     "self": _ourselves,
 }
 
