@@ -179,8 +179,9 @@ class SeriesMemory:
         """Take in rows that are each newer than all before in their series; `occurrence` counts within it."""
         series = rows.series
         place = (self._head[series] + occurrence) % self.rows
+        flat = series * self.rows + place  # one flat index for all columns
         for column, new in self._ring._columns(rows):
-            column[series, place] = new  # of a place written twice the last one stays, as numpy promises
+            column.reshape(-1)[flat] = new  # of a place written twice the last one stays, as numpy promises
         self._head[series] = (place + 1) % self.rows
         self.newest[series] = rows.time
         np.maximum.at(self.arrival, series, rows.received)

@@ -18,8 +18,8 @@ from ingest.catalog import Catalogue
 from ingest.derive import Series
 from ingest.derive.deriver import DerivedRows, Deriver, Load, Staged
 from ingest.derive.inputs import REACH, News
-from ingest.model import ObservationBatch, Quality
-from ingest.quality import worst
+from ingest.model import ObservationBatch, Quality, Revised
+from ingest.quality import as_input, calibrating, worst
 from ingest.quality.appraiser import Appraisal, Appraiser, Need, Revisions
 
 # Of the datastreams that a need names the newest rows, a part of the datastreams at a time.
@@ -38,6 +38,15 @@ class Refined:
     derived: DerivedRows
     appraisal: Appraisal
     staged: Staged
+
+    def revised(self, doubted: Revised) -> Revised:
+        """The rows whose flag is another now, with those of a burst that the store found to be doubted."""
+        told = self.revisions.quality != self.revisions.was
+        return Revised(
+            np.concatenate((self.revisions.datastream[told], doubted.datastream)),
+            np.concatenate((self.revisions.time[told], doubted.time)),
+            np.concatenate((self.revisions.quality[told], doubted.quality)),
+        )
 
 
 class Refiner:
@@ -71,12 +80,13 @@ class Refiner:
             doubted = fresh.quality.copy()
             doubted[burst.rows] = worst(doubted[burst.rows], np.full(len(burst.rows), SUSPECT))
             fresh = replace(fresh, quality=doubted)
-        appraisal = self._appraiser.evaluate(fresh)
+        appraisal = self._appraiser.evaluate(fresh, calibrating(fresh.tests))
         rows = replace(fresh, quality=appraisal.quality, tests=appraisal.tests)
         revisions = appraisal.revisions
         told = revisions.quality != revisions.was  # results depend on nothing else of a row's flags
         nothing = np.zeros(np.count_nonzero(told))
-        revised = News(revisions.datastream[told], revisions.time[told], nothing, revisions.quality[told])
+        quality = as_input(revisions.quality, revisions.tests)
+        revised = News(revisions.datastream[told], revisions.time[told], nothing, quality[told])
         derived, staged = self._deriver.evaluate(_news(rows), revised, load)
         return Refined(rows, revisions, burst, derived, appraisal, staged)
 
@@ -92,4 +102,4 @@ class Refiner:
 
 
 def _news(rows: ObservationBatch) -> News:
-    return News(rows.datastream, rows.time, rows.value, rows.quality)
+    return News(rows.datastream, rows.time, rows.value, as_input(rows.quality, rows.tests))

@@ -3,7 +3,17 @@
 A kind is registered here and nowhere else; `huewatch check` and config/README.md ask this registry.
 """
 
-from alerts.rules import accumulation, flat_line, index, rate, saturation, silence, threshold
+from alerts.rules import (
+    accumulation,
+    compound,
+    flat_line,
+    index,
+    rate,
+    saturation,
+    silence,
+    threshold,
+    time_to_level,
+)
 from alerts.rules.kind import Kind
 
 KINDS: dict[str, Kind] = {
@@ -16,5 +26,7 @@ KINDS: dict[str, Kind] = {
         saturation.KIND,
         flat_line.KIND,
         silence.KIND,
+        compound.KIND,
+        time_to_level.KIND,
     )
 }

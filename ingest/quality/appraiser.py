@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ingest.memory import NEVER, grouped_order
 from ingest.model import Quality
 from ingest.quality import qartod
-from ingest.quality.flags import RANK, Flags, Test, pack, roll_up, set_flag, unpack
+from ingest.quality.flags import RANK, Flags, Test, pack, roll_up, set_flag, unpack, with_flags
 from ingest.quality.judge import Judge, Judged
 from ingest.quality.limits import Limits, needs_rows
 from ingest.quality.lookback import Step
@@ -188,10 +188,17 @@ class Appraiser:
         at = at[rings.time[at] >= rings.newest[series] - self._limits.span[series]]
         return rings.time[at], rings.value[at], rings.tests[at]
 
-    def evaluate(self, rows: Columns) -> Appraisal:
-        """Judge new rows, without duplicates, in their order of arrival."""
+    def evaluate(self, rows: Columns, calibrated: NDArray[np.bool_] | None = None) -> Appraisal:
+        """Judge new rows, without duplicates, in their order of arrival.
+
+        `calibrated`: which of them were measured while somebody worked on the sensor; they are suspect, and
+        neither compared with others nor others with them.
+        """
         place = self._place(rows.datastream)
         tests = self._by_value(place, rows)
+        if calibrated is not None and calibrated.any():
+            suspect = np.full(np.count_nonzero(calibrated), Quality.SUSPECT, np.int8)
+            tests = with_flags(tests, np.flatnonzero(calibrated), Test.CALIBRATION, suspect)
         series = self._series[place]
         attended = np.flatnonzero(series >= 0)
         if not len(attended):

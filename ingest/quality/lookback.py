@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.memory import NEVER
-from ingest.quality.flags import Test, failed, mask
+from ingest.quality.flags import Test, calibrating, failed, mask
 from ingest.quality.limits import Limits
 from ingest.quality.qartod import within
 from ingest.quality.resets import Resets
@@ -211,9 +211,11 @@ class Lookback:
         return seconds
 
     def sound(self, address: Index) -> Mask:
-        """Rows whose value alone does not fail."""
-        return ~failed(self.flags(address), UNSOUND)
+        """Rows whose value alone does not fail, nor was measured while somebody worked on the sensor."""
+        flags = self.flags(address)
+        return ~failed(flags, UNSOUND) & ~calibrating(flags)
 
     def good(self, address: Index) -> Mask:
-        """Rows that have not failed in any way."""
-        return ~failed(self.flags(address))
+        """Rows that have not failed in any way, nor were measured while somebody worked on the sensor."""
+        flags = self.flags(address)
+        return ~failed(flags) & ~calibrating(flags)

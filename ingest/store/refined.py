@@ -12,8 +12,8 @@ from ingest.bursts import Burst
 from ingest.clock import to_datetime, to_micros
 from ingest.derive import Series
 from ingest.derive.deriver import DerivedRows, Span
-from ingest.model import ObservationBatch, Quality
-from ingest.quality import Test
+from ingest.model import ObservationBatch, Quality, Revised
+from ingest.quality import Test, as_input
 from ingest.quality.appraiser import Need, Revisions
 from ingest.store import read
 from ingest.store.binary_copy import Float8s, Int4s, Int8s, Times, encode_derived
@@ -23,9 +23,9 @@ PART = 1_000  # datastreams read at a time: some MB
 _FIRST = -2_208_988_800_000_000  # 1900-01-01Z, before which nothing is stored
 _LAST = 7_258_118_400_000_000  # 2200-01-01Z
 _INPUTS = """
-SELECT s.place, o.time, o.value, o.quality
+SELECT s.place, o.time, o.value, o.quality, o.tests
 FROM unnest(%s, %s, %s) WITH ORDINALITY AS s(datastream, since, until, place)
-CROSS JOIN LATERAL (SELECT time, value, quality FROM observation_current c
+CROSS JOIN LATERAL (SELECT time, value, quality, tests FROM observation_current c
     WHERE c.datastream = s.datastream AND c.time >= s.since AND c.time <= s.until) o
 ORDER BY s.place, o.time
 """
@@ -46,6 +46,7 @@ FROM unnest(%(datastream)s, %(time)s) AS k(datastream, time) JOIN observation_cu
 WHERE (tests & %(digit)s::int8) NOT IN (%(suspect)s::int8, %(fail)s::int8)
 ON CONFLICT (datastream, time) DO UPDATE SET quality = excluded.quality, tests = excluded.tests,
     revision = q.revision + 1, revised_at = excluded.revised_at
+RETURNING q.datastream, q.time, q.quality
 """
 _KNOWN = """
 SELECT a.place FROM unnest(%s, %s) WITH ORDINALITY AS a(datastream, time, place)
@@ -89,7 +90,8 @@ def load_inputs(cursor: Cursor, spans: Sequence[Span]) -> list[Series]:
     place = np.array([row[0] - 1 for row in rows], np.intp)
     time = np.array([to_micros(row[1]) for row in rows], np.int64)
     value = np.array([row[2] for row in rows], np.float64)
-    quality = np.array([row[3] for row in rows], np.int8)
+    tests = np.array([row[4] for row in rows], np.int64)
+    quality = as_input(np.array([row[3] for row in rows], np.int8), tests)
     ends = np.searchsorted(place, np.arange(len(spans) + 1)).tolist()
     parts = (slice(first, last) for first, last in pairwise(ends))
     return [Series(time[part], value[part], quality[part]) for part in parts]
@@ -118,10 +120,10 @@ def first_known(cursor: Cursor, derived: DerivedRows) -> ObservationBatch:
     )
 
 
-def doubt(cursor: Cursor, burst: Burst, now: int) -> None:
-    """Make the stored rows of a burst suspect."""
+def doubt(cursor: Cursor, burst: Burst, now: int) -> Revised:
+    """Make the stored rows of a burst suspect; those that were not already."""
     if not len(burst.datastream):
-        return
+        return Revised.none()
     parameters = {
         "datastream": Int4s(burst.datastream),
         "time": Times(burst.time),
@@ -130,7 +132,12 @@ def doubt(cursor: Cursor, burst: Burst, now: int) -> None:
         "fail": Quality.FAIL << Test.SENSOR.shift,
         "now": to_datetime(now),
     }
-    cursor.execute(_DOUBT, parameters, prepare=False)
+    rows = cursor.execute(_DOUBT, parameters, prepare=False).fetchall()
+    return Revised(
+        np.array([row[0] for row in rows], np.int32),
+        np.array([to_micros(row[1]) for row in rows], np.int64),
+        np.array([row[2] for row in rows], np.int8),
+    )
 
 
 def save(

@@ -12,6 +12,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from pydantic.fields import FieldInfo
 
 import alerts.feed_metrics
+import alerts.forecast.sink
 import alerts.sink
 import ingest.metrics
 from alerts.history_description import Description
@@ -30,7 +31,7 @@ from ingest.settings import PREFIX, SECRETS, Settings, load_settings
 from ingest.yaml_lines import read_yaml
 
 CONFIG = Path(__file__).parents[2] / "config"
-METRICS = (*ingest.metrics.ALL, *alerts.sink.METRICS, *alerts.feed_metrics.ALL)
+METRICS = (*ingest.metrics.ALL, *alerts.sink.METRICS, *alerts.forecast.sink.METRICS, *alerts.feed_metrics.ALL)
 README = (CONFIG / "README.md").read_text(encoding="utf-8")
 
 

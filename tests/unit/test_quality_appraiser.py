@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from ingest.catalog import Datastream, Source
 from ingest.memory import NEVER
@@ -337,3 +338,38 @@ def test_a_long_history_sent_backwards_costs_no_step_for_what_nothing_sees() -> 
     found = appraiser(RIVER).evaluate(history)
     assert set(found.quality.tolist()) == {PASS}
     assert flags(found, Test.RATE_OF_CHANGE) == [NOT_EVALUATED] * 3_000
+
+
+def test_a_reading_while_somebody_works_on_the_sensor_is_suspect_and_nobodys_neighbour() -> None:
+    one = appraiser(RIVER)
+    values = rows([2.0, 2.01, 0.0, 0.0, 2.02, 2.03])  # lifted out of the water for two readings
+    found = one.evaluate(values, np.array([False, False, True, True, False, False]))
+    assert roll_up(settled(values, found)).tolist() == [PASS, PASS, SUSPECT, SUSPECT, PASS, PASS]
+    assert unpack(found.tests, Test.CALIBRATION).tolist() == [2, 2, 3, 3, 2, 2]
+    assert unpack(found.tests, Test.RATE_OF_CHANGE)[2:4].tolist() == [NOT_EVALUATED, NOT_EVALUATED]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 12])
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_work_on_a_sensor_does_to_flags_depends_on_neither_batches_nor_restarts(
+    size: int, restart: bool
+) -> None:
+    values = [2.0, 2.01, 0.0, 0.0, 0.3, 2.04, 2.05, 2.9, 2.07, 2.08, 2.08, 2.09]
+    work = np.array([False, False, True, True, True, *[False] * 7])
+    whole = rows(values)
+    expected = settled(whole, appraiser(RIVER).evaluate(whole, work))
+    tests = np.zeros(len(values), np.int64)
+    one = appraiser(RIVER)
+    for start in range(0, len(values), size):
+        part = slice(start, start + size)
+        some = rows(values[part], [5.0 * place for place in range(len(values))][part])
+        found = one.evaluate(some, work[part])
+        tests[part] = found.tests
+        for time, revised in zip(found.revisions.time, found.revisions.tests, strict=True):
+            tests[whole.time == time] = revised
+        one.adopt(found)
+        if restart:
+            until = start + len(some.value)
+            one.rebuild(rows(values[:until], tests=tests[:until].tolist(), quality=roll_up(tests[:until])))
+    assert tests.tolist() == expected.tolist()
+    assert roll_up(tests).tolist()[5:7] == [PASS, PASS]

@@ -39,7 +39,15 @@ def test_a_worked_example_tells_what_it_says(text: str, values: str, said: str) 
 
 def test_every_kind_has_a_worked_example() -> None:
     assert set(re.findall(r"^  kind: (\w+)$", SECTION, flags=re.MULTILINE)) == set(KINDS)
-    assert SECTION.count("```yaml rule") == len(EXAMPLES)
+    assert SECTION.count("```yaml rule") == len(EXAMPLES) + 1  # a compound is played by other rules' alerts
+
+
+def test_the_example_of_a_compound_loads_beside_the_rules_that_it_names(tmp_path: Path) -> None:
+    text = re.findall(r"### compound\n\n```yaml rule\n(.*?)```", SECTION, flags=re.DOTALL)[0]
+    (tmp_path / "mine.yaml").write_text("rules:\n" + text, encoding="utf-8")
+    for file in (ROOT / "config/rules").glob("*.yaml"):
+        (tmp_path / file.name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+    assert "both-rivers" in [rule.id for rule in load_rules(tmp_path, CATALOGUE)]
 
 
 def test_the_page_says_of_every_shipped_rule_what_a_dry_month_gives() -> None:
