@@ -98,9 +98,10 @@ def _with_sources(data: Any) -> Any:
     streams = station.get("datastreams") if isinstance(station, dict) else None
     if not isinstance(streams, list):
         return data
+    gateway = data["station"].get("id")  # one of its own: no silence of one station is another's
     for stream in streams:
         if isinstance(stream, dict) and isinstance(stream.get("name"), str):
-            stream.setdefault("source", {"gateway": "history", "device": "csv", "channel": stream["name"]})
+            stream.setdefault("source", {"gateway": gateway, "device": "csv", "channel": stream["name"]})
     return data
 
 

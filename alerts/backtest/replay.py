@@ -2,9 +2,9 @@
 
 Promises what the service would have told, had each row come in a transaction of its own and had time ticked
 all the while: rows go in order of arrival in large batches, which changes nothing (design of the engine), and
-a tick comes at each moment at which some datastream has been quiet for as long as a rule allows. What it
-remembers of stored rows, for derived datastreams that look far back, is `Past`. No I/O; called by
-`huewatch backtest` and the benchmark.
+a tick comes where it can change anything. Only reminders may be up to `STANDING` late. What it remembers of
+stored rows, for derived datastreams that look far back, is `Past`. No I/O; called by `huewatch backtest` and
+the benchmark.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from alerts.backtest.past import Past
 from alerts.engine import Engine
 from alerts.model import Event
 from alerts.rules.book import Rule
-from alerts.rules.kind import MICROS, RowKind
+from alerts.rules.compound import Compound
+from alerts.rules.kind import MICROS, ArrivalKind, Plan
+from alerts.staging import AFTER_ROWS, Told
 from ingest.catalog import Catalogue
 from ingest.memory import grouped_order
 from ingest.model import Changes, Moment, ObservationBatch
@@ -31,6 +33,7 @@ BATCH = 20_000  # rows, the most that a transaction of the service takes
 # Rows of one series in a batch, at most: where one of them could change anything the engine judges all of
 # them one after the other, so that of few series short batches are the faster ones (measured on 1 to 50).
 ROWS_OF_ONE = 2_000
+STANDING = 10 * 60 * MICROS  # between two ticks while an alert stands that is to be said again
 Times = NDArray[np.int64]
 Advance = Callable[[int], None]  # told of so many rows more
 
@@ -73,49 +76,93 @@ def play(
     `ids` as of `numbering` for the rules of all of them.
     """
     numbered = [[rule.numbered(ids) for rule in book] for book in books]
+    every = [rule for book in numbered for rule in book]
     player = _Player(Refiner(catalogue, ids), [Engine(book) for book in numbered], rows, ids)
-    ticks = due_ticks([rule for book in numbered for rule in book], rows)
-    most = min(BATCH, ROWS_OF_ONE * len(np.unique(rows.datastream)))
-    for first, last, tick in _transactions(rows.received_at, ticks, most):
+    pace = _Pace(every, rows)
+    first, clock = 0, int(rows.received_at[0]) if len(rows) else 0
+    while first < len(rows):
+        last, tick = pace.next(first, clock, standing=player.standing)
         player.transact(first, last, tick)
         advance(last - first)
+        clock = int(rows.received_at[last - 1]) if tick is None else tick
+        first = last
     return player.played()
 
 
-def due_ticks(rules: Sequence[Rule], rows: ObservationBatch) -> Times:
-    """When some datastream has been quiet for longer than a rule allows, in whole seconds, until the end.
+class _Pace:
+    """How far each transaction goes, and at what moment it ticks.
 
-    Only such a tick can change anything: silence is judged on nothing but the time since the last arrival.
+    A tick comes when somebody has been silent for too long; while an alert stands that is to be said again,
+    or compounds are watched, every `STANDING`.
     """
-    end = int(rows.received_at[-1]) if len(rows) else 0
-    order = grouped_order(rows.datastream)
-    number, heard = rows.datastream[order], rows.received_at[order]
-    until = np.full(len(heard), end)
-    until[:-1] = np.where(number[1:] == number[:-1], heard[1:], end)
+
+    def __init__(self, rules: Sequence[Rule], rows: ObservationBatch) -> None:
+        self._arrival = rows.received_at
+        self._due = due_ticks(rules, rows)
+        self._most = min(BATCH, ROWS_OF_ONE * len(np.unique(rows.datastream)))
+        again = [every for rule in rules for _, plan in rule.plans for every in _intervals(plan)]
+        self._soonest = min(again, default=None)
+        self._always = any(isinstance(rule.kind, Compound) for rule in rules)
+
+    def next(self, first: int, clock: int, *, standing: bool) -> tuple[int, int | None]:
+        """The end of the rows of the next transaction, and its tick."""
+        tick = self._tick(first, clock, standing=standing)
+        last = first + self._most
+        if tick is None or (last < len(self._arrival) and self._arrival[last] <= tick):
+            return min(last, len(self._arrival)), None
+        return int(np.searchsorted(self._arrival, tick, side="right")), tick
+
+    def _tick(self, first: int, clock: int, *, standing: bool) -> int | None:
+        """When the next tick is due, None before the end."""
+        at = int(np.searchsorted(self._due, clock, side="right"))
+        due = [int(self._due[at])] if at < len(self._due) else []
+        if self._always or (standing and self._soonest is not None):
+            due.append(clock + STANDING)
+        elif self._soonest is not None:  # what opens within a batch is not to be said again before its end
+            due.append(int(self._arrival[first]) + self._soonest)
+        tick = min(due, default=None)
+        return None if tick is None or tick >= self._arrival[-1] else -(-tick // MICROS) * MICROS
+
+
+def _intervals(plan: Plan) -> Iterator[int]:
+    yield from (every for _, every in plan.remind)
+    yield from (after for _, after, _ in plan.escalate)
+
+
+def due_ticks(rules: Sequence[Rule], rows: ObservationBatch) -> Times:
+    """When something has been silent for longer than a rule allows, or was to be heard of, until the end."""
     found = [np.empty(0, np.int64)]
+    if not len(rows):
+        return found[0]
+    began, end = int(rows.received_at[0]), int(rows.received_at[-1])
+    arrivals = _arrivals(rows)
     for rule in rules:
-        if isinstance(rule.kind, RowKind):
+        if not isinstance(rule.kind, ArrivalKind):
             continue
-        limit = np.full(int(number.max(initial=0)) + 1, np.iinfo(np.int64).max // 4)
-        for target, plan in rule.plans:
-            if target.number < len(limit):
-                limit[target.number] = int(plan.bands[0].raise_at * MICROS)
-        due = -(-(heard + limit[number]) // MICROS) * MICROS
-        found.append(due[due < until])
-    return np.unique(np.concatenate(found))
+        for target, plan in (*rule.plans, *rule.kind.gateways(rule.plans)):
+            numbers = [one.number for one in target.behind] or [target.number]
+            heard = [arrivals[number] for number in numbers if number in arrivals]
+            if heard:
+                together = np.append(np.sort(np.concatenate(heard)), end)
+                due = together[:-1] + int(plan.bands[0].raise_at * MICROS)
+                silent = due < together[1:]
+                found.append(due[silent])
+                if target.behind:  # the sensors of a gateway that is back are given their own time again
+                    limits = {int(one.bands[0].raise_at * MICROS) for _, one in rule.plans}
+                    found += [together[1:][silent] + limit for limit in limits]
+            if target.station.commissioned is not None:
+                found.append(np.array([max(target.station.commissioned, began)], np.int64))
+    due = np.unique(-(-np.concatenate(found) // MICROS) * MICROS)
+    return due[due < end]
 
 
-def _transactions(arrival: Times, ticks: Times, most: int) -> Iterator[tuple[int, int, int | None]]:
-    """Rows from-to, `most` of them, and the tick after them: what came until a tick comes before it."""
-    first = 0
-    ends = np.searchsorted(arrival, ticks, side="right").tolist()
-    for end, tick in zip([*ends, len(arrival)], [*ticks.tolist(), None], strict=True):
-        while end - first > most:
-            yield first, first + most, None
-            first += most
-        if end > first or tick is not None:
-            yield first, end, tick
-        first = end
+def _arrivals(rows: ObservationBatch) -> dict[int, Times]:
+    """When each datastream was heard of, in order."""
+    order = grouped_order(rows.datastream)
+    number = rows.datastream[order]
+    starts = np.flatnonzero(np.r_[True, number[1:] != number[:-1]])
+    parts = np.split(rows.received_at[order], starts[1:])
+    return dict(zip(number[starts].tolist(), parts, strict=True))
 
 
 class _Player:
@@ -134,6 +181,12 @@ class _Player:
         self._results: list[ObservationBatch] = []
         self._events: list[list[Event]] = [[] for _ in engines]
         self._faults: list[tuple[str, str]] = []
+        self._standing: set[str] = set()
+
+    @property
+    def standing(self) -> bool:
+        """Whether any alert is open."""
+        return bool(self._standing)
 
     def transact(self, first: int, last: int, tick: int | None) -> None:
         """One transaction: these rows, then the tick."""
@@ -143,8 +196,10 @@ class _Player:
         for engine, events in zip(self._engines, self._events, strict=True):
             outcome = engine.evaluate(changes)
             engine.adopt(outcome)
-            events += [self._when_known(event, now) for event in outcome.events]
+            events += [self._when_known(one, first, last, now) for one in outcome.told]
             self._faults += outcome.faults
+            for event in outcome.events:
+                (self._standing.add if event.level else self._standing.discard)(event.alert_id)
 
     def _refine(self, first: int, last: int) -> ObservationBatch:
         fresh = self._rows.take(np.arange(first, last))
@@ -159,9 +214,13 @@ class _Player:
         self._results.append(results)
         return ObservationBatch.joined([refined.rows, results])
 
-    def _when_known(self, event: Event, now: int) -> Event:
+    def _when_known(self, told: Told, first: int, last: int, now: int) -> Event:
         """The event as decided when its row arrived, not at the end of our large batch."""
-        return replace(event, detected_at=min(now, self._past.arrival(event.target, event.event_time)))
+        if 0 <= told.place < last - first:
+            now = int(self._rows.received_at[first + told.place])
+        elif told.place != AFTER_ROWS:  # at a result, which comes with a row of its station
+            now = min(now, self._past.arrival(told.event.target, told.event.event_time))
+        return replace(told.event, detected_at=now)
 
     def played(self) -> Played:
         """What it all came to."""
