@@ -26,7 +26,7 @@ from alerts.rules.kind import MICROS, Band, Plan, RowKind, Target
 LEAD = 6 * 3_600 * MICROS  # what a city can use; the floods of Huế take 11-16 h from BĐ I to III
 FLAP = 3_600 * MICROS  # twice the half hour after which a level ends
 OF_VALUES = ("threshold", "accumulation", "index")  # kinds whose signal is the value that crosses a level
-BEFORE = ("rate",)  # kinds that speak of a level before it is crossed
+BEFORE = ("rate", "time_to_level")  # kinds that speak of a level before it is crossed
 WEEK, DAY = 7 * 86_400 * MICROS, 86_400 * MICROS
 NEVER_ENDED = 2**62
 SPOKEN = (
@@ -168,7 +168,7 @@ class Scorer:
                 false += [
                     alert for alert in mine if not _deserved(alert, times, after) and alert not in false
                 ]
-        shadow = any(event.shadow for event in events)
+        shadow = rule.settings.shadow or any(event.shadow for event in events)
         spoken = 0 if shadow else sum(event.kind in SPOKEN for event in events)
         flaps = sum(_flaps(mine) for mine in by_target.values())
         return Card(
