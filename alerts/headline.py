@@ -323,6 +323,7 @@ def _still(event: Event, place: _Place) -> list[Words]:
     reasons = {
         "maintenance ended": ("bảo trì xong", "maintenance ended"),
         "stable again": ("hết dao động", "stable again"),
+        "silence ended": ("hết giờ tắt báo", "silence ended"),
     }
     why = reasons.get(event.reason, ("NHẮC LẠI", "STILL"))
     if event.level == 0:
