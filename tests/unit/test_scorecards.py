@@ -48,12 +48,12 @@ def test_the_pictures_that_are_shown_are_there(script: Any) -> None:
 
 
 def test_a_dry_month_says_nothing_but_of_outages(script: Any) -> None:
-    """The scenario's own seed; the other columns of the page come from three more."""
+    """And of sensors that stood still. The scenario's own seed; the other columns come from three more."""
     table, outages = script.dry(script.SEEDS[:1])
     rows = dict(re.findall(r"^\| `([^`]+)` \| (\d+) \|", table, re.MULTILINE))
     shown = dict(re.findall(r"^\| `([^`]+)` \| (\d+) \|", section(DRY_MONTH, "dry"), re.MULTILINE))
     assert rows == shown, "run scripts/write_scorecards.py"
-    assert {rule for rule, count in rows.items() if count != "0"} == {"silence", "frame-loss"}
+    assert {rule for rule, count in rows.items() if count != "0"} == {"silence", "frame-loss", "river-stuck"}
     assert outages == section(DRY_MONTH, "outages").splitlines()[0]
     deserved, told = re.findall(r"(\d+) (?:outages|silences)", outages)
     assert deserved == told
