@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -25,8 +26,10 @@ import simulators.cli
 from alerts.engine import Engine
 from alerts.forecast.sink import ForecastSink, gauges_of
 from alerts.forecast.tracker import Tracker
-from alerts.rules.book import load_rules, read_rules
+from alerts.judged import Judge
+from alerts.rules.book import Rule, read_rules
 from alerts.sink import AlertSink
+from alerts.suppression import Limits
 from ingest.catalog import Catalogue, load_catalogue, read_catalogue
 from ingest.cli_support import config_folder, printable, problems_reported, settings_of
 from ingest.clock import system_clock
@@ -35,11 +38,13 @@ from ingest.embedded_server import free_port
 from ingest.lint import report
 from ingest.logs import log_as_json
 from ingest.model import Nature, Sink
-from ingest.service import MakeSinks, Place, serve
+from ingest.reload import Configuration, config_version
+from ingest.service import Place, serve
 from ingest.services import services_of
 from ingest.settings import Loaded, Settings, in_force, load_settings
 from ingest.store.connection import connect
 from ingest.store.migrate import migrate
+from ingest.yaml_lines import ConfigError, Problem, Severity
 from simulators.broker import Address
 from simulators.demo import Services
 from simulators.demo import demo as play_demo
@@ -95,12 +100,15 @@ def run(
 ) -> None:
     """Receive, store and decide: ingest and the alert engine, one process per partition.
 
+    `huewatch reload`, or SIGHUP, has it take up a changed catalogue and changed rules while it runs.
+
     Needs HUEWATCH_DATABASE_URL and HUEWATCH_BROKER_HOST, or `huewatch --embedded DIR run`.
     """
     log_as_json()
     with problems_reported():
         settings = settings_of(context)
-        catalogue, make_sinks = _configured(settings)
+        read = partial(_configured, settings)
+        configuration = read()
         nature = settings.nature or Nature.ACTUAL
         if logical_time and nature is not Nature.EXERCISE:
             raise typer.BadParameter("time is told by ticks only in an exercise: give --nature Exercise")
@@ -108,7 +116,7 @@ def run(
             if settings.embedded is not None:
                 _migrate(services.database_url, nature)
             place = Place(services.database_url, services.broker, nature, logical_time)
-            asyncio.run(serve(settings, place, catalogue, MIGRATIONS, make_sinks))
+            asyncio.run(serve(settings, place, configuration, read, MIGRATIONS))
 
 
 @app.command()
@@ -130,21 +138,33 @@ def feed(
     log_as_json()
     with problems_reported():
         settings = settings_of(context)
-        catalogue = load_catalogue(config_folder(settings) / "catalog", settings.nature)
+        read = partial(load_catalogue, config_folder(settings) / "catalog", settings.nature)
         nature = settings.nature or Nature.ACTUAL
         with services_of(settings, "feed", f"huewatch-feed-{settings.partition}", own=False) as services:
             asyncio.run(
                 serve_feed(
                     services.database_url,
                     services.broker,
-                    catalogue,
+                    read,
                     nature,
                     host or settings.feed_host,
                     port or settings.feed_port,
                     settings.metrics_host,
                     settings.feed_metrics_port,
+                    limits_of(settings),
                 )
             )
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The numbers of suppression."""
+    return Limits(
+        settings.flap_openings,
+        settings.flap_window,
+        settings.storm_first,
+        settings.storm_window,
+        settings.storm_digest,
+    )
 
 
 @app.command()
@@ -156,10 +176,8 @@ def check(context: typer.Context) -> None:
     loaded = context.find_object(Loaded)
     assert loaded is not None  # the callback has loaded them
     _print_settings(loaded)
-    folder = config_folder(loaded.settings)
-    catalogue, problems = read_catalogue(folder / "catalog", loaded.settings.nature)
-    rules, faults = read_rules(folder / "rules", catalogue)
-    code = report([*problems, *faults])
+    catalogue, rules, problems = _read_configuration(loaded.settings)
+    code = report(problems)
     if not code:
         streams = sum(len(station.datastreams) for station in catalogue.stations)
         derived = sum(len(station.derived) for station in catalogue.stations)
@@ -268,16 +286,25 @@ def _print_settings(loaded: Loaded) -> None:
     Console().print(table)
 
 
-def _configured(settings: Settings) -> tuple[Catalogue, MakeSinks]:
+def _read_configuration(settings: Settings) -> tuple[Catalogue, tuple[Rule, ...], list[Problem]]:
     folder = config_folder(settings)
-    catalogue = load_catalogue(folder / "catalog", settings.nature)
-    rules = load_rules(folder / "rules", catalogue)
+    catalogue, problems = read_catalogue(folder / "catalog", settings.nature)
+    rules, faults = read_rules(folder / "rules", catalogue)
+    return catalogue, rules, [*problems, *faults]
+
+
+def _configured(settings: Settings) -> Configuration:
+    """Catalogue and rules as the files say now; `ConfigError` with every problem in either."""
+    catalogue, rules, problems = _read_configuration(settings)
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        raise ConfigError(problems)
 
     def make_sinks(ids: Mapping[str, int]) -> list[Sink]:
-        forecasts = ForecastSink(Tracker(gauges_of(catalogue, ids)))
-        return [forecasts, AlertSink(Engine([rule.numbered(ids) for rule in rules]))]  # events come last
+        numbered = [rule.numbered(ids) for rule in rules]
+        alerting = AlertSink(Engine(numbered), Judge(numbered, settings.allowed_lateness))
+        return [ForecastSink(Tracker(gauges_of(catalogue, ids))), alerting]  # its events are written last
 
-    return catalogue, make_sinks
+    return Configuration(catalogue, make_sinks, config_version(catalogue, [rule.settings for rule in rules]))
 
 
 def _migrate(database_url: str, nature: Nature) -> None:

@@ -1,4 +1,5 @@
-"""The commands of the alert side: `alerts list`, `rule test`.
+"""The commands of the alert side: `alerts list`, `alerts verify`, `rule test`, and those of `handling_cli`,
+`quiet_cli` and `backtest`.
 
 `register` mounts them on the front door's app. They read the database and the configuration; nothing here
 changes an alert.
@@ -8,18 +9,25 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
-from alerts import store
+from alerts import episode_store, handling_cli, quiet_cli, store
+from alerts.backtest.cli import backtest
+from alerts.episode import Fault, first_fault
+from alerts.handling import Story
+from alerts.handling_cli import in_a_line
+from alerts.handling_store import touched
 from alerts.headline import headline, local_time
 from alerts.model import NumberedEvent
 from alerts.rule_test import Step, trace
 from alerts.rules.book import Rule, parse_rules
+from alerts.wire import handling_json
 from ingest.catalog import Catalogue, load_catalogue
 from ingest.cli_support import config_folder, database, printable, problems_reported, settings_of
 from ingest.lint import report
@@ -34,6 +42,9 @@ def register(app: typer.Typer) -> None:
     """Mount every command of the alert side."""
     app.add_typer(alerts_app, name="alerts")
     app.add_typer(rule_app, name="rule")
+    handling_cli.register(alerts_app)
+    quiet_cli.register(app)
+    app.command("backtest")(backtest)
 
 
 @alerts_app.command("list")
@@ -59,28 +70,73 @@ def alerts_list(
             else:
                 opened = [alert.newest for alert in store.open_alerts(connection)]
                 events = [one for one in opened if station in (None, one.event.station)][:limit]
+            handled = touched(connection, [one.event.alert_id for one in events])
     if as_json:
         for one in events:
-            typer.echo(json.dumps({"seq": one.seq} | msgspec.to_builtins(one.event), ensure_ascii=False))
+            told = {"seq": one.seq} | msgspec.to_builtins(one.event)
+            typer.echo(json.dumps(told | {"handling": _handling(one, handled)}, ensure_ascii=False))
         return
-    Console().print(_table(events, catalogue, "Told events" if history else "Open alerts"))
+    Console().print(_table(events, catalogue, "Told events" if history else "Open alerts", handled))
     typer.echo(f"{len(events)} {'events' if history else 'open alerts'}.")
 
 
-def _table(events: list[NumberedEvent], catalogue: Catalogue, title: str) -> Table:
+@alerts_app.command("verify")
+def alerts_verify(
+    context: typer.Context,
+    rule: Annotated[str | None, typer.Option(help="Only this rule's chains.")] = None,
+    target: Annotated[str | None, typer.Option(help="Only this datastream's, as STATION/NAME.")] = None,
+) -> None:
+    """Check the judged record: every chain of hashes, link by link, to the end that it must have.
+
+    Exit code 1 when an entry was changed, left out, moved or put in; the first broken link of each chain is
+    named. Example: huewatch alerts verify --rule river-level
+    """
+    with problems_reported(), database(settings_of(context)) as connection:
+        entries, checked = 0, {}
+        ends = episode_store.ends(connection, rule, target)
+        total = episode_store.count(connection, rule, target)
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("entries", total=total)
+            for key, chain in episode_store.chains(connection, rule, target):
+                seen = list(chain)
+                checked[key] = first_fault(seen, ends.pop(key, None))
+                entries += len(seen)
+                bar.advance(task, len(seen))
+    checked |= {key: first_fault((), end) for key, end in ends.items() if end.ordinal}
+    broken = {key: fault for key, fault in checked.items() if fault is not None}
+    _say_broken(broken)
+    typer.echo(f"{len(checked)} chains with {entries} entries, {len(broken)} broken.")
+    raise typer.Exit(1 if broken else 0)
+
+
+def _say_broken(broken: dict[tuple[str, str], Fault]) -> None:
+    for (rule, target), fault in sorted(broken.items()):
+        name = printable(f"{rule} on {target}")
+        typer.secho(f"{name}: entry {fault.ordinal}: {printable(fault.differs)}.", fg="red", err=True)
+
+
+def _handling(one: NumberedEvent, handled: dict[str, Story]) -> dict[str, Any]:
+    return handling_json(handled.get(one.event.alert_id, Story(one)))
+
+
+def _table(events: list[NumberedEvent], catalogue: Catalogue, title: str, handled: dict[str, Story]) -> Table:
     stations = {station.id: station for station in catalogue.stations}
-    table = Table("seq", "time (UTC+7)", "event", "severity", "headline", "rule", title=title)
+    table = Table(
+        "seq", "alert", "time (UTC+7)", "event", "severity", "headline", "rule", "people", title=title
+    )
     for one in events:
         event = one.event
         said = headline(event, stations.get(event.station))
         style = STYLES.get(event.severity.value, "") if event.level else "dim"
         table.add_row(
             str(one.seq),
+            event.alert_id[:8],
             local_time(event.event_time),
             event.kind.value,
             event.severity.value if event.level else "",
             f"{printable(said.vi)}\n[dim]{printable(said.en)}[/dim]",
             printable(event.rule),
+            printable(in_a_line(handled.get(event.alert_id, Story(one)))),
             style=style,
         )
     return table

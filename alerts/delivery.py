@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -20,12 +20,13 @@ import psycopg
 from alerts import delivery_store, store
 from alerts.api.hub import Hub
 from alerts.api.reader import Unavailable
-from alerts.delivery_plan import Plan, Step, Waiting, is_old, plan
+from alerts.delivery_plan import Plan, Step, Waiting, plan, settled, through
 from alerts.feed_metrics import DELIVERED, DELIVERY_FAILURES, DELIVERY_PENDING
 from alerts.feed_store import Connection
 from alerts.model import NumberedEvent
 from alerts.receivers import Receiver, Session, Unreachable
 from alerts.sight import Sight
+from alerts.suppression import Limits
 from ingest.clock import Clock
 from ingest.store import connect
 from ingest.store.errors import StoreError, Transient, reaction_to
@@ -57,6 +58,7 @@ class Desk:
         self._database_url = database_url
         self._name = name
         self._connection: Connection | None = None
+        self._closed = False
         self._turn = asyncio.Lock()
 
     async def call(
@@ -72,13 +74,21 @@ class Desk:
                 self._connection = connect(self._database_url, application_name=self._name)
             return work(self._connection)
         except (psycopg.OperationalError, Transient) as error:
-            self.close()
+            self._drop()
             raise Unavailable(str(error)) from error
         except psycopg.Error as error:
-            self.close()
+            self._drop()
             raise reaction_to(error) from error
+        finally:
+            if self._closed:  # while the thread was still at work for somebody who had gone
+                self._drop()
 
     def close(self) -> None:
+        """For good: a call that nobody waits for any more closes what it has opened."""
+        self._closed = True
+        self._drop()
+
+    def _drop(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -88,7 +98,14 @@ class Worker:
     """Serves one receiver until cancelled. `owner` names this process; `rng` spreads the retries."""
 
     def __init__(
-        self, receiver: Receiver, database_url: str, hub: Hub, owner: str, clock: Clock, rng: random.Random
+        self,
+        receiver: Receiver,
+        database_url: str,
+        hub: Hub,
+        owner: str,
+        clock: Clock,
+        rng: random.Random,
+        limits: Limits,
     ) -> None:
         self._receiver = receiver
         self._name = receiver.settings.name
@@ -97,6 +114,7 @@ class Worker:
         self._owner = owner
         self._clock = clock
         self._rng = rng
+        self._limits = limits
         self._failures = 0
         self._event_since: dict[int, float] = {}
         self._alert_since: dict[str, float] = {}
@@ -196,20 +214,21 @@ class Worker:
             self._event_since.clear()
             self._alert_since.clear()
             return POLL_S
-        found = await self._plan(pending)
-        steps = found.steps[:ROUND]
+        found = await self._plan(pending, cursor)
+        steps = found.steps[: through(found.steps, ROUND)]
         await self._take(session, steps)
         if len(steps) < len(found.steps) or found.wait_s is None:
             return 0.0
         return min(found.wait_s, POLL_S)
 
-    async def _plan(self, pending: list[NumberedEvent]) -> Plan:
+    async def _plan(self, pending: list[NumberedEvent], cursor: int) -> Plan:
         now = self._clock.monotonic()
-        alerts = [numbered.event.alert_id for numbered in pending if is_old(numbered)]
+        alerts = list({numbered.event.alert_id for numbered in pending})
         for numbered in pending:
             self._event_since.setdefault(numbered.seq, now)
             self._alert_since.setdefault(numbered.event.alert_id, now)
-        told = await self._desk.call(delivery_store.told, self._name, alerts) if alerts else set()
+        told = await self._desk.call(delivery_store.told, self._name, alerts)
+        past = await self._desk.call(delivery_store.past, self._name, cursor, pending, self._limits)
         return plan(
             pending,
             Waiting(self._event_since, self._alert_since),
@@ -217,6 +236,8 @@ class Worker:
             draining=self._hub.as_of.state is not Sight.CURRENT,
             told=told,
             natures=self._receiver.settings.natures,
+            past=past,
+            limits=self._limits,
         )
 
     async def _take(self, session: Session, steps: tuple[Step, ...]) -> None:
@@ -227,15 +248,16 @@ class Worker:
                 if step.notice:
                     await session.deliver(step.notice)
                     self._alert_since.pop(step.notice.numbered.event.alert_id, None)
+                if step.keep:
+                    await session.keep(step.keep)
                 done.append(step)
         finally:
-            if done:
-                await self._record(done)
+            if kept := settled(done):
+                await self._record(kept)
 
-    async def _record(self, done: list[Step]) -> None:
+    async def _record(self, done: Sequence[Step]) -> None:
         if not await self._desk.call(delivery_store.record, self._name, self._owner, done):
             raise LeaseLost
         for step in done:
             self._event_since.pop(step.seq, None)
-            outcome = "delivered" if step.notice else "superseded" if step.superseded_by else "passed_over"
-            DELIVERED.labels(self._name, outcome).inc()
+            DELIVERED.labels(self._name, delivery_store.outcome(step)).inc()

@@ -7,11 +7,25 @@ one transaction, and only for the owner. Every function takes an autocommit conn
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from alerts.delivery_plan import Step
+from alerts import silence_store
+from alerts.delivery_plan import Pair, Past, Step
 from alerts.feed_store import Connection, numbered
+from alerts.handling import Story, stories
+from alerts.handling_store import touched
 from alerts.model import NumberedEvent
+from alerts.store import CONDITION_TELLS, events_of
+from alerts.suppression import Cause, Limits, Suppression, Turns
+from ingest.clock import MICROS_PER_SECOND, to_datetime, to_micros
+from ingest.store import maintenance
 
+CROWD = 5_000  # events before the cursor in which the openings of a storm are looked for
+_TOLD = "(o.outcome = 'delivered' OR o.cause = 'storm')"
+
+PASSED_OVER = "passed_over"
+TURNS = 100  # events of a (rule, target) that are looked back on: who has more flaps all the while
 LEASE_S = 10.0  # how long a receiver waits for another process after its own was killed
 
 
@@ -41,11 +55,7 @@ def release(connection: Connection, receiver: str, owner: str) -> None:
 
 def record(connection: Connection, receiver: str, owner: str, steps: Sequence[Step]) -> bool:
     """Store what became of `steps` and move the cursor past them; False when the lease is another's."""
-    outcomes = [
-        (receiver, step.seq, "delivered" if step.notice else "superseded", step.superseded_by)
-        for step in steps
-        if step.notice or step.superseded_by
-    ]
+    outcomes = [(receiver, step.seq, *_outcome(step)) for step in steps if _outcome(step)[0] != PASSED_OVER]
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute(
             "UPDATE delivery SET seq = %s, attempts = 0, last_error = NULL, updated_at = clock_timestamp()"
@@ -55,10 +65,65 @@ def record(connection: Connection, receiver: str, owner: str, steps: Sequence[St
         if cursor.rowcount != 1:
             return False
         cursor.executemany(
-            "INSERT INTO delivery_outcome (receiver, seq, outcome, superseded_by) VALUES (%s, %s, %s, %s)",
+            "INSERT INTO delivery_outcome (receiver, seq, outcome, superseded_by, cause, reference)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
             outcomes,
         )
     return True
+
+
+def outcome(step: Step) -> str:
+    """What became of an event, in a word."""
+    return _outcome(step)[0]
+
+
+def _outcome(step: Step) -> tuple[str, int | None, str | None, str | None]:
+    if step.notice:
+        return "delivered", None, None, None
+    if step.suppressed:
+        return "suppressed", None, step.suppressed.cause.value, step.suppressed.reference
+    return "superseded" if step.superseded_by else PASSED_OVER, step.superseded_by, None, None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one event at one receiver, and when (microseconds)."""
+
+    receiver: str
+    seq: int
+    outcome: str
+    superseded_by: int | None
+    suppressed: Suppression | None
+    at: int
+
+
+_OUTCOME = "o.receiver, o.seq, o.outcome, o.superseded_by, o.cause, o.reference, o.at"
+
+
+def outcomes(connection: Connection, seqs: Sequence[int]) -> list[Outcome]:
+    """What became of these events at every receiver, by number and receiver."""
+    rows = connection.execute(
+        f"SELECT {_OUTCOME} FROM delivery_outcome o WHERE o.seq = ANY(%s) ORDER BY o.seq, o.receiver",
+        (list(seqs),),
+    ).fetchall()
+    return [_read(row) for row in rows]
+
+
+def suppressed_since(connection: Connection, since: int, limit: int) -> list[tuple[Outcome, NumberedEvent]]:
+    """The newest `limit` notices kept back since then (microseconds), newest first."""
+    rows = connection.execute(
+        f"SELECT {_OUTCOME}, e.seq, e.created_at, e.body"
+        " FROM delivery_outcome o JOIN alert_event e USING (seq)"
+        " WHERE o.outcome = 'suppressed' AND o.at >= %s ORDER BY o.at DESC, o.seq DESC LIMIT %s",
+        (to_datetime(since), limit),
+    ).fetchall()
+    return [(_read(row[:7]), numbered(row[7:])) for row in rows]
+
+
+def _read(row: Sequence[Any]) -> Outcome:
+    receiver, seq, word, superseded_by, cause, reference, at = row
+    why = None if cause is None else Suppression(Cause(cause), reference)
+    return Outcome(receiver, seq, word, superseded_by, why, to_micros(at))
 
 
 def fail(connection: Connection, receiver: str, owner: str, error: str) -> None:
@@ -71,20 +136,90 @@ def fail(connection: Connection, receiver: str, owner: str, error: str) -> None:
 
 
 def told(connection: Connection, receiver: str, alert_ids: Sequence[str]) -> set[str]:
-    """Those of the alerts of which the receiver has been delivered an event."""
+    """Those of the alerts of which the receiver has been told, if only by a storm's digest."""
     rows = connection.execute(
         "SELECT DISTINCT e.alert_id::text FROM alert_event e JOIN delivery_outcome o USING (seq)"
-        " WHERE e.alert_id = ANY(%s::uuid[]) AND o.receiver = %s AND o.outcome = 'delivered'",
+        f" WHERE e.alert_id = ANY(%s::uuid[]) AND o.receiver = %s AND {_TOLD} AND {CONDITION_TELLS}",
         (list(alert_ids), receiver),
     ).fetchall()
     return {alert_id for (alert_id,) in rows}
 
 
-def standing(connection: Connection, seq: int) -> list[NumberedEvent]:
-    """The newest event up to `seq` of each (rule, target) that ever had one."""
+def past(
+    connection: Connection, receiver: str, cursor: int, pending: Sequence[NumberedEvent], limits: Limits
+) -> Past:
+    """What `plan` must know of the time up to the number `cursor`."""
+    events = [each.event for each in pending]
+    alert_ids = list({event.alert_id for event in events})
+    pairs = list({(event.rule, event.target) for event in events})
+    around = _open_alerts(connection, list({event.station for event in events}))
+    told_of = events_of(connection, list({*alert_ids, *around}), cursor)
+    oldest = min(each.created_at for each in pending)
+    return Past(
+        stories=stories(told_of),
+        hushed=_hushed(connection, receiver, alert_ids),
+        turns=_turns(connection, cursor, pairs),
+        crowd=_crowd(connection, receiver, min(event.detected_at for event in events), limits),
+        windows=maintenance.since(connection, oldest),
+        silences=silence_store.since(connection, oldest),
+    )
+
+
+def _open_alerts(connection: Connection, stations: list[str]) -> list[str]:
+    """The alerts that are open at these stations; one that has just ended is among the waiting ones."""
     rows = connection.execute(
-        "SELECT DISTINCT ON (target, rule) seq, created_at, body FROM alert_event WHERE seq <= %s"
-        " ORDER BY target, rule, seq DESC",
+        "SELECT alert_id::text FROM alert_condition WHERE level > 0 AND split_part(target, '/', 1) = ANY(%s)",
+        (stations,),
+    ).fetchall()
+    return [alert_id for (alert_id,) in rows]
+
+
+def _hushed(connection: Connection, receiver: str, alert_ids: list[str]) -> dict[str, Suppression]:
+    """What has kept back the newest event of each alert that was kept back."""
+    rows = connection.execute(
+        "SELECT DISTINCT ON (e.alert_id) e.alert_id::text, o.cause, o.reference"
+        " FROM alert_event e JOIN delivery_outcome o USING (seq)"
+        " WHERE e.alert_id = ANY(%s::uuid[]) AND o.receiver = %s AND o.outcome = 'suppressed'"
+        " ORDER BY e.alert_id, e.seq DESC",
+        (alert_ids, receiver),
+    ).fetchall()
+    return {alert_id: Suppression(Cause(cause), reference) for alert_id, cause, reference in rows}
+
+
+def _turns(connection: Connection, cursor: int, pairs: list[Pair]) -> dict[Pair, Turns]:
+    """How each (rule, target) has opened and closed last."""
+    rows = connection.execute(
+        "SELECT e.rule, e.target, e.detected_at, e.level > 0 FROM unnest(%s::text[], %s::text[])"
+        " AS p(rule, target) CROSS JOIN LATERAL (SELECT * FROM alert_event e WHERE target = p.target"
+        f"  AND rule = p.rule AND seq <= %s AND {CONDITION_TELLS} AND kind <> 'reminded'"
+        "  ORDER BY seq DESC LIMIT %s) e ORDER BY e.seq",
+        ([rule for rule, _ in pairs], [target for _, target in pairs], cursor, TURNS),
+    ).fetchall()
+    found: dict[Pair, Turns] = {}
+    for rule, target, at, opened in rows:
+        found[rule, target] = found.get((rule, target), Turns()).after(to_micros(at), opened)
+    return found
+
+
+def _crowd(connection: Connection, receiver: str, until: int, limits: Limits) -> dict[Pair, int]:
+    """When the receiver was told of the openings that a storm may be made of, by (rule, target)."""
+    since = until - round(limits.storm_window_s * MICROS_PER_SECOND)
+    rows = connection.execute(
+        "SELECT e.rule, e.target, max(e.detected_at) FROM alert_event e JOIN delivery_outcome o USING (seq)"
+        f" WHERE e.seq > (SELECT seq FROM delivery WHERE receiver = %s) - %s AND o.receiver = %s AND {_TOLD}"
+        " AND e.kind = 'raised' AND e.detected_at > %s GROUP BY 1, 2",
+        (receiver, CROWD, receiver, to_datetime(since)),
+    ).fetchall()
+    return {(rule, target): to_micros(at) for rule, target, at in rows}
+
+
+def standing(connection: Connection, seq: int) -> list[Story]:
+    """How the newest alert of each (rule, target) that ever had one stands after the event `seq`."""
+    rows = connection.execute(
+        "SELECT DISTINCT ON (e.target, e.rule) e.seq, e.created_at, e.body FROM alert_event e"
+        f" WHERE e.seq <= %s AND {CONDITION_TELLS} ORDER BY e.target, e.rule, e.seq DESC",
         (seq,),
     ).fetchall()
-    return [numbered(row) for row in rows]
+    newest = [numbered(row) for row in rows]
+    handled = touched(connection, [one.event.alert_id for one in newest], seq)
+    return [handled.get(one.event.alert_id, Story(one)) for one in newest]

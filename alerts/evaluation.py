@@ -1,76 +1,34 @@
-"""The evaluation of one batch: what the engine would tell and hold, staged beside its adopted state.
+"""The rows of one batch against the adopted state: what they make of the targets that they touch.
 
-An `Evaluation` lives for one call of `Engine.evaluate`. It copies what it changes (the windows of the series
-it judges, the columns of the rules that move), so that an outcome which is not committed leaves no trace.
+An `Evaluation` lives for one call of `Engine.evaluate`. Most rows are *quiet*: no rule could change its mind
+on them; they cost a few array operations. The others are judged in rounds, no series twice in one, and series
+that are looked at together (a neighbour that confirms, the members of a compound) in the order of their rows:
+what is told must not depend on how rows were batched.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts import events
-from alerts.condition import KINDS, Signal, State, step, surviving_level
-from alerts.model import Condition, Event, EventKind, Phase
-from alerts.rules.kind import MICROS
-from alerts.rules.table import Columns, RuleTable
-from ingest.memory import NEVER, Rows, SeriesMemory, Windows, occurrences
-from ingest.model import Moment, Nature
+from alerts import compounds, events
+from alerts.changed import revise
+from alerts.condition import KINDS, Signal, State, confirmed_level, rank_reached, step
+from alerts.links import Compound
+from alerts.model import EventKind, Phase
+from alerts.rules.kind import HOUR, MICROS
+from alerts.staging import BEFORE_ROWS, Codes, EngineState, Index, Outcome, Staging, Turn, one
+from ingest.memory import Rows, SeriesMemory, Windows, grouped_order, occurrences
+from ingest.model import Moment
 
-Index = NDArray[np.int64]
-Codes = NDArray[np.int8]
-
-# Places in the order of telling, before the batch's first row and after its last.
-BEFORE_ROWS, AFTER_ROWS = -1, np.iinfo(np.int64).max
-
-
-@dataclass(slots=True)
-class EngineState:
-    """The adopted state. `revisions`: (rule, pair) of open conditions that were held under another version;
-    `orphans`: open conditions whose rule or target is gone, each with the last event told of it."""
-
-    tables: tuple[RuleTable, ...]
-    memory: SeriesMemory
-    columns: list[Columns]
-    ours: dict[str, Condition] = field(default_factory=dict)
-    revisions: list[tuple[int, int]] = field(default_factory=list)
-    orphans: list[tuple[Condition, Event]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What became of one target at one row (`index`: its place in the batch) or at a tick."""
-
-    rule: int
-    pair: int
-    index: int
-    kind: EventKind
-    previous_level: int
-    time: int
-    rate: float | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a batch came to: events in the order in which they are told, changed conditions, rules that failed
-    (id, error), and the staged state that `Engine.adopt` takes over."""
-
-    events: tuple[Event, ...]
-    conditions: tuple[Condition, ...]
-    faults: tuple[tuple[str, str], ...]
-    quiet: Rows
-    quiet_occurrence: Index
-    judged: Index
-    windows: Windows
-    columns: dict[int, Columns]
-    ours: dict[str, Condition]
+Mask = NDArray[np.bool_]
+NEIGHBOUR_WITHIN = HOUR // 2  # a reading older than "no data" of a quick station says nothing of now
 
 
 class Evaluation:
-    """One batch against the adopted state; call `revise`, `rejudge`, `take`, `tick`, then `outcome`.
+    """One batch against the adopted state; call `rejudge`, `take`, then `outcome`.
 
     `rejudged`: series whose remembered levels have changed since they were judged.
     """
@@ -79,45 +37,13 @@ class Evaluation:
         self, state: EngineState, moment: Moment, rows: Rows, index: Index, rejudged: Index | None = None
     ) -> None:
         self._state = state
-        self._moment = moment
-        self._columns: dict[int, Columns] = {}
-        self._touched: set[tuple[int, int]] = set()
-        self._ours: dict[str, Condition] = {}
-        self._ended: list[Condition] = []
-        self._told: list[tuple[int, int, Event]] = []
-        self._faults: list[tuple[str, str]] = []
         self._rejudged = np.empty(0, np.int64) if rejudged is None else rejudged
-        self._split(rows, index, occurrences(rows.series), self._judged(rows))
+        self._split(rows, index, self._judged(rows))
+        self.staging = Staging(state, moment, self._index, self._rows.received)
 
     def outcome(self) -> Outcome:
         """What it came to."""
-        conditions = [
-            self._state.tables[rule].condition(self._columns[rule], pair)
-            for rule, pair in sorted(self._touched)
-        ]
-        self._told.sort(key=lambda told: told[:2])  # stable: by row, then by rule
-        return Outcome(
-            events=tuple(event for _, _, event in self._told),
-            conditions=(*self._ended, *conditions, *self._ours.values()),
-            faults=tuple(self._faults),
-            quiet=self._quiet,
-            quiet_occurrence=self._quiet_occurrence,
-            judged=self._series,
-            windows=self._windows,
-            columns=self._columns,
-            ours=self._ours,
-        )
-
-    # -- before the rows: what a changed configuration leaves behind
-
-    def revise(self) -> None:
-        """Judge again what was held under another version of its rule; end what has lost rule or target."""
-        for condition, last in self._state.orphans:
-            event, ended = events.cancel(condition, last, self._moment.now, "rule removed")
-            self._told.append((BEFORE_ROWS, BEFORE_ROWS, event))
-            self._ended.append(ended)
-        for rule, pair in self._state.revisions:
-            self._revise(rule, pair, "rule changed")
+        return self.staging.outcome(self._quiet, self._quiet_occurrence, self._series, self._windows)
 
     def rejudge(self) -> None:
         """Judge the newest row of each such series again, as if it had just come with its new level."""
@@ -128,108 +54,180 @@ class Evaluation:
                 pair = int(table.pair_of[series])
                 if pair < 0:
                     continue
-                columns = self._columns.get(rule, self._state.columns[rule])
-                if columns.state.level[pair]:
-                    self._revise(rule, pair, "zero corrected")
+                if self.staging.state(rule).level[pair]:
+                    revise(self.staging, rule, pair, self.window, "zero corrected")
                 at = np.flatnonzero(self._series == series)
                 self._judge(rule, np.array([pair]), at, np.array([BEFORE_ROWS]))
 
-    def _revise(self, rule: int, pair: int, reason: str) -> None:
-        table, columns = self._state.tables[rule], self._staged(rule)
-        self._touched.add((rule, pair))  # its new version is stored in any case
-        if table.kind is None:
-            return
-        window = self._window(int(table.series[pair]))
-        try:
-            signal = table.signal(window, np.array([-np.inf]), np.array([pair]))
-        except Exception as error:
-            self._failed(rule, BEFORE_ROWS, error)
-            return
-        before = int(columns.state.level[pair])
-        level = surviving_level(table.limits.take(np.array([pair])), signal, before)
-        if level == before:
-            return
-        kind = EventKind.ESCALATED if level > before else EventKind.LOWERED if level else EventKind.CANCELLED
-        time = int(window.time[0, -1]) if level else self._moment.now
-        columns.state.put(np.array([pair]), _settled(level, time))
-        self._tell(Turn(rule, pair, BEFORE_ROWS, kind, before, time, reason=reason), window, signal)
-
-    # -- the rows
-
-    def _judged(self, rows: Rows) -> NDArray[np.bool_]:
-        """Which rows belong to a series that some rule must look at row by row."""
-        memory = self._state.memory
-        loud = _disordered(rows, memory)
-        for table, columns in zip(self._state.tables, self._state.columns, strict=True):
-            pair = table.pair_of[rows.series]
-            active = columns.state.phase[pair] != Phase.INACTIVE
-            if table.kind is not None:
-                active |= table.stirs(rows.value, pair)
-            loud |= active & (pair >= 0)
-        loud |= np.isin(rows.series, self._rejudged)
-        if not loud.any():
-            return loud
-        series = np.zeros(len(memory.newest), np.bool_)
-        series[rows.series[loud]] = True
-        return series[rows.series]
-
-    def _split(self, rows: Rows, index: Index, occurrence: Index, judged: NDArray[np.bool_]) -> None:
-        self._quiet = rows.take(~judged)
-        self._quiet_occurrence = occurrence[~judged]
-        self._rows = rows.take(judged)
-        self._index = index[judged]
-        self._occurrence = occurrence[judged]
-        self._series = np.union1d(self._rows.series, self._rejudged)
-        self._windows = self._state.memory.gather(self._series)
-
     def take(self) -> None:
-        """Judge the rows, round by round: no series twice in one round."""
-        order = np.lexsort((self._rows.series, self._occurrence))
-        ends = np.cumsum(np.bincount(self._occurrence)) if len(order) else np.empty(0, np.int64)
+        """Judge the rows, round by round: no group of series twice in one round."""
+        turn = occurrences(self._state.links.group[self._rows.series])
+        order = np.lexsort((self._rows.series, turn))
+        ends = np.cumsum(np.bincount(turn)) if len(order) else np.empty(0, np.int64)
         start = 0
         for end in ends:
             self._round(order[start:end])
             start = end
 
+    def window(self, series: int) -> Windows:
+        """One series' window with the batch's rows in it."""
+        at = np.flatnonzero(self._series == series)
+        if len(at):
+            return self._windows.take(at)
+        window = self._state.memory.gather(np.array([series]))
+        for row in np.flatnonzero(self._quiet.series == series):
+            window.push(np.array([0]), self._quiet.take(np.array([row])))
+        return window
+
+    def arrival(self) -> Index:
+        """When each series was last heard of, the batch's rows included; `NEVER` before the first."""
+        arrival = self._state.memory.arrival.copy()
+        arrival[self._series] = self._windows.arrival()
+        np.maximum.at(arrival, self._quiet.series, self._quiet.received)
+        return arrival
+
+    # -- which rows are looked at
+
+    def _judged(self, rows: Rows) -> Mask:
+        """Which rows belong to a series, or to the group of a series, that some rule must look at row by
+        row."""
+        loud = _disordered(rows, self._state.memory)
+        for table, held in zip(self._state.tables, self._state.columns, strict=True):
+            pair = table.pair_of[rows.series]
+            active = table.active(held.state, pair)
+            if table.kind is not None:
+                active |= table.stirs(rows.value, pair)
+            loud |= active & (pair >= 0)
+        loud |= np.isin(rows.series, self._rejudged)
+        links, columns = self._state.links, self._state.columns
+        attentive = [
+            int(one.series[0])
+            for one in links.every_compound
+            if columns[one.rule].state.phase[one.pair] != Phase.INACTIVE
+        ]
+        if not loud.any() and not attentive:
+            return loud
+        groups = np.zeros(len(links.group), np.bool_)
+        groups[links.group[rows.series[loud]]] = True
+        groups[links.group[attentive]] = True
+        return groups[links.group[rows.series]]
+
+    def _split(self, rows: Rows, index: Index, judged: Mask) -> None:
+        self._quiet = rows.take(~judged)
+        self._quiet_occurrence = occurrences(rows.series)[~judged]
+        self._rows = rows.take(judged)
+        self._index = index[judged]
+        self._series = self._needed()
+        self._windows = self._state.memory.gather(self._series)
+
+    def _needed(self) -> Index:
+        """The series judged, with those that are looked at beside them."""
+        needed = np.union1d(self._rows.series, self._rejudged)
+        group = self._state.links.group
+        if not len(needed) or not self._state.links.any:
+            return needed
+        asked = np.zeros(len(group), np.bool_)
+        asked[group[needed]] = True
+        return np.flatnonzero(asked[group])
+
+    # -- rows
+
     def _round(self, selected: Index) -> None:
         rows, index = self._rows.take(selected), self._index[selected]
         at = np.searchsorted(self._series, rows.series)
         fresh, taken = self._windows.push(at, rows)
-        known = fresh & np.isfinite(rows.value)
+        usable = taken & np.isfinite(rows.value)
         for rule, table in enumerate(self._state.tables):
-            columns = self._columns.get(rule, self._state.columns[rule])
             pair = table.pair_of[rows.series]
-            active = columns.state.phase[pair] != Phase.INACTIVE
+            active = table.active(self.staging.state(rule), pair)
             if table.kind is None:
-                heard = taken & active & (pair >= 0)
-                if heard.any():
+                heard = np.flatnonzero(taken & active & (pair >= 0) & table.listens)
+                heard = heard[np.argsort(index[heard])]  # the first row of a batch ends a gateway's silence
+                if len(heard):
                     self._hear(rule, pair[heard], at[heard], index[heard], rows.received[heard])
                 continue
-            active |= table.stirs(rows.value, pair)
-            judged = known & active & (pair >= 0) & table.accepted[rows.quality]
-            if judged.any():
-                self._judge(rule, pair[judged], at[judged], index[judged])
+            judged = usable & (pair >= 0) & table.accepted[rows.quality]
+            now = judged & fresh & (active | table.stirs(rows.value, pair))
+            if now.any():
+                self._judge(rule, pair[now], at[now], index[now])
+            late = judged & ~fresh
+            if late.any():
+                self._learn(rule, pair[late], at[late], index[late])
+        for row in np.flatnonzero(usable & self._state.links.member[rows.series]).tolist():
+            for compound in self._state.links.compounds[int(rows.series[row])]:
+                self._judge_compound(compound, int(index[row]), int(rows.received[row]))
 
     def _judge(self, rule: int, pair: Index, at: Index, index: Index) -> None:
         """One usable row, the newest of its window, for each pair."""
         table = self._state.tables[rule]
         windows = self._windows.view(at)
         try:
-            state = self._columns.get(rule, self._state.columns[rule]).state
+            state = self.staging.state(rule)
             closed = state.phase[pair] == Phase.INACTIVE
             signal = table.signal(windows, np.where(closed, table.lowest[pair], -np.inf), pair)
             known = np.flatnonzero(~np.isnan(signal.value[:, -1]))
             pair, signal = pair[known], signal.take(known)
             before = state.take(pair)
+            signal = self._with_neighbours(rule, pair, signal)
             after, told = step(before, table.limits_at(pair, signal.time[:, -1]), signal)
         except Exception as error:
-            self._failed(rule, int(index[0]), error)
+            self.staging.fail(rule, int(index[0]), error)
             return
         moved = after.differs(before)
         if not moved.any():
             return
-        self._move(rule, pair, after, moved)
+        self.staging.move(rule, pair, after, moved)
         self._tell_rows(rule, pair, index[known], before.level, windows.take(known), signal, told)
+
+    def _learn(self, rule: int, pair: Index, at: Index, index: Index) -> None:
+        """One late row for each pair: it may complete what the newest row of its series shows, never end
+        it."""
+        table, windows = self._state.tables[rule], self._windows.take(at)
+        try:
+            signal = table.signal(windows, table.lowest[pair], pair)
+            signal = self._with_neighbours(rule, pair, signal)
+            limits = table.limits_at(pair, signal.time[:, -1])
+            before = self.staging.state(rule).take(pair)
+            known = ~np.isnan(signal.value[:, -1]) & table.accepted[windows.quality[:, -1]]
+            known &= (before.phase != Phase.INACTIVE) | table.stirs(windows.value[:, -1], pair)
+            rises = np.flatnonzero(known & (confirmed_level(limits, signal) > before.level))
+            if not len(rises):
+                return
+            pair, signal, before = pair[rises], signal.take(rises), before.take(rises)
+            after, told = step(before, limits.take(rises), signal)
+        except Exception as error:
+            self.staging.fail(rule, int(index[0]), error)
+            return
+        self.staging.move(rule, pair, after, after.differs(before))
+        windows = windows.take(rises)
+        self._tell_rows(rule, pair, index[rises], before.level, windows, signal, told, learnt_late=True)
+
+    def _with_neighbours(self, rule: int, pair: Index, signal: Signal) -> Signal:
+        """The signal, sure of a level where a neighbour stands at its own of that rank."""
+        neighbours = self._state.links.neighbours
+        if not neighbours:
+            return signal
+        reached = rank_reached(self._state.tables[rule].limits.raise_at[pair], signal.value[:, -1])
+        sure = signal.sure.copy()
+        for row in np.flatnonzero(reached > self.staging.state(rule).level[pair]).tolist():
+            place = (rule, int(pair[row]))
+            ranks = [
+                self._neighbour_rank(*each, int(signal.time[row, -1])) for each in neighbours.get(place, ())
+            ]
+            agreed = min(max(ranks, default=0), int(reached[row]))
+            own = self._state.tables[rule].limits.raise_at[place[1], :agreed]
+            sure[row] = max(sure[row], own[np.isfinite(own)].max(initial=-np.inf))
+        return replace(signal, sure=sure)
+
+    def _neighbour_rank(self, rule: int, pair: int, time: int) -> int:
+        """The rank that a neighbour's newest usable reading reaches, if it is of about the same time."""
+        table = self._state.tables[rule]
+        window = self.window(int(table.series[pair]))
+        usable = np.flatnonzero(table.usable(window)[0])
+        if not len(usable) or abs(int(window.time[0, usable[-1]]) - time) > NEIGHBOUR_WITHIN:
+            return 0
+        value = np.array([window.value[0, usable[-1]]])
+        return int(rank_reached(table.limits.raise_at[[pair]], value)[0])
 
     def _tell_rows(
         self,
@@ -240,124 +238,51 @@ class Evaluation:
         windows: Windows,
         signal: Signal,
         told: Codes,
+        *,
+        learnt_late: bool = False,
     ) -> None:
         """Tell of the rows that the machine wants told; all arguments have one entry for each row."""
         rows = np.flatnonzero(told)
         rates = events.slopes(self._state.tables[rule], windows.take(rows), pair[rows])
         for row, rate in zip(rows.tolist(), rates, strict=True):
-            kind, one = KINDS[told[row]], np.array([row])
+            kind, only = KINDS[told[row]], np.array([row])
             assert kind is not None
             place, time = int(index[row]), int(signal.time[row, -1])
-            turn = Turn(rule, int(pair[row]), place, kind, int(level[row]), time, rate)
-            self._tell(turn, windows.take(one), signal.take(one))
+            turn = Turn(
+                rule, int(pair[row]), place, kind, int(level[row]), time, rate, learnt_late=learnt_late
+            )
+            self.staging.tell(turn, windows.take(only), signal.take(only))
 
-    # -- time and arrivals, for the kinds that judge silence
+    def _judge_compound(self, compound: Compound, index: int, received: int) -> None:
+        """After a row of one of its members: what is true of them at its time, and what cannot be known."""
+        windows = self._windows.take(np.searchsorted(self._series, compound.series))
+        count = compounds.count(compound, self.staging, windows.arrival(), received)
+        compounds.settle(compound, self.staging, count, int(windows.time[:, -1].max()), index)
 
     def _hear(self, rule: int, pair: Index, at: Index, index: Index, received: Index) -> None:
-        """An arrival ends a silence; it was as long as from its begin to the arrival."""
-        state, limits = self._staged(rule).state, self._state.tables[rule].limits
-        before = state.take(pair)
-        self._move(rule, pair, State.inactive(len(pair)), np.ones(len(pair), np.bool_))
-        for row, (target, time) in enumerate(zip(pair.tolist(), received.tolist(), strict=True)):
-            state.since[target] = time
-            silent = (time - int(before.since[row])) / MICROS + float(limits.raise_at[target, 0])
-            turn = Turn(rule, target, int(index[row]), EventKind.CLEARED, int(before.level[row]), time)
-            self._tell(turn, self._windows.take(at[row : row + 1]), _one(silent, time))
-
-    def tick(self) -> None:
-        """Judge silence at the moment's `now`, unless we are blind."""
-        sighted, now = self._moment.sighted_since, self._moment.now
-        if sighted is None:
-            return
-        arrival = self._arrival()
-        for rule, table in enumerate(self._state.tables):
-            if table.kind is not None:
-                continue
-            columns = self._columns.get(rule, self._state.columns[rule])
-            heard = arrival[table.series]
-            begin = np.maximum(heard, sighted)
-            silent = (now - begin) / MICROS
-            late = (heard != NEVER) & (columns.state.level == 0) & (silent >= table.limits.raise_at[:, 0])
-            for pair in np.flatnonzero(late).tolist():
-                limit = round(float(table.limits.raise_at[pair, 0]) * MICROS)
-                self._fall_silent(rule, pair, int(begin[pair]) + limit, float(silent[pair]))
-
-    def _fall_silent(self, rule: int, pair: int, since: int, silent: float) -> None:
-        self._move(rule, np.array([pair]), _settled(1, since), np.ones(1, np.bool_))
-        window = self._window(int(self._state.tables[rule].series[pair]))
-        self._tell(Turn(rule, pair, AFTER_ROWS, EventKind.RAISED, 0, since), window, _one(silent, since))
-
-    def _arrival(self) -> Index:
-        arrival = self._state.memory.arrival.copy()
-        arrival[self._series] = self._windows.arrival()
-        np.maximum.at(arrival, self._quiet.series, self._quiet.received)
-        return arrival
-
-    # -- staging and telling
-
-    def _staged(self, rule: int) -> Columns:
-        if rule not in self._columns:
-            self._columns[rule] = self._state.columns[rule].copy()
-        return self._columns[rule]
-
-    def _move(self, rule: int, pair: Index, after: State, moved: NDArray[np.bool_]) -> None:
-        self._staged(rule).state.put(pair[moved], after.take(moved))
-        self._touched.update((rule, each) for each in pair[moved].tolist())
-
-    def _window(self, series: int) -> Windows:
-        """One series' window with the batch's rows in it."""
-        at = np.flatnonzero(self._series == series)
-        if len(at):
-            return self._windows.take(at)
-        window = self._state.memory.gather(np.array([series]))
-        for row in np.flatnonzero(self._quiet.series == series):
-            window.push(np.array([0]), self._quiet.take(np.array([row])))
-        return window
-
-    def _tell(self, turn: Turn, window: Windows, signal: Signal) -> None:
-        """Number an event, give it its alert, and note it; the state already stands where the event leads."""
-        rule, pair = turn.rule, turn.pair
-        table, columns = self._state.tables[rule], self._staged(rule)
-        target = table.targets[pair].key
-        ordinal = int(columns.ordinal[pair]) + 1
-        columns.ordinal[pair] = ordinal
-        if turn.previous_level == 0:
-            columns.opened_at[pair] = turn.time
-            columns.alert_id[pair] = events.alert_identity(table.rule.id, target, turn.time, ordinal)
-        alert_id = columns.alert_id[pair]
-        assert alert_id is not None
-        decision = events.Decision(
-            kind=turn.kind,
-            previous_level=turn.previous_level,
-            level=int(columns.state.level[pair]),
-            event_time=turn.time,
-            detected_at=self._moment.now,
-            ordinal=ordinal,
-            alert_id=alert_id,
-            rate_per_hour=turn.rate,
-            reason=turn.reason,
-        )
-        self._told.append((turn.index, rule, events.tell(table, pair, window, signal, decision)))
-        if decision.level == 0:
-            columns.opened_at[pair], columns.alert_id[pair] = NEVER, None
-
-    def _failed(self, rule: int, index: int, error: Exception) -> None:
-        """Leave the rule's targets as they were, and tell of the rule once."""
+        """An arrival ends a silence, that of its gateway too; it was as long as from its begin to the
+        arrival."""
         table = self._state.tables[rule]
-        name, reason = table.rule.id, f"{type(error).__name__}: {error}"
-        self._faults.append((name, reason))
-        if name in self._state.ours or name in self._ours:
-            return
-        natures = {target.station.nature for target in table.targets}
-        nature = (Nature.ACTUAL if Nature.ACTUAL in natures else min(natures)).value  # real if any of it is
-        event, condition = events.tell_self(name, table.version, nature, self._moment.now, reason)
-        self._told.append((index, rule, event))
-        self._ours[name] = condition
+        for row, (target, time) in enumerate(zip(pair.tolist(), received.tolist(), strict=True)):
+            window = self._windows.take(at[row : row + 1])
+            for silent in (target, int(table.behind[target])):
+                if silent >= 0 and self.staging.state(rule).level[silent]:
+                    self._end_silence(rule, silent, int(index[row]), time, window)
+
+    def _end_silence(self, rule: int, pair: int, index: int, received: int, window: Windows) -> None:
+        before = self.staging.state(rule).take(np.array([pair]))
+        limit = float(self._state.tables[rule].limits.raise_at[pair, 0])
+        ended = State.inactive(1)
+        ended.since[0] = received
+        self.staging.move(rule, np.array([pair]), ended, np.ones(1, np.bool_))
+        silent = (received - int(before.since[0])) / MICROS + limit
+        turn = Turn(rule, pair, index, EventKind.CLEARED, int(before.level[0]), received)
+        self.staging.tell(turn, window, one(silent, received))
 
 
-def _disordered(rows: Rows, memory: SeriesMemory) -> NDArray[np.bool_]:
+def _disordered(rows: Rows, memory: SeriesMemory) -> Mask:
     """Which rows are not newer than the row before them in their series."""
-    order = np.argsort(rows.series, kind="stable")
+    order = grouped_order(rows.series)
     series, time = rows.series[order], rows.time[order]
     first = np.ones(len(series), np.bool_)
     first[1:] = series[1:] != series[:-1]
@@ -365,15 +290,3 @@ def _disordered(rows: Rows, memory: SeriesMemory) -> NDArray[np.bool_]:
     result = np.empty(len(series), np.bool_)
     result[order] = time <= before
     return result
-
-
-def _settled(level: int, time: int) -> State:
-    """One target that stands at a level, or at none, since a time."""
-    state = State.inactive(1)
-    state.level[0], state.since[0] = level, time
-    state.phase[0] = Phase.FIRING if level else Phase.INACTIVE
-    return state
-
-
-def _one(value: float, time: int) -> Signal:
-    return Signal(np.array([[value]]), np.array([[time]]), np.zeros((1, 1), np.bool_))

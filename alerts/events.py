@@ -41,6 +41,19 @@ class Decision:
     alert_id: str
     rate_per_hour: float | None = None
     reason: str = ""
+    learnt_late: bool = False
+    severity: Severity | None = None  # where it is not its level's
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OurFault:
+    """Something about ourselves that people must know: what it is about, its name as a level, and why."""
+
+    about: str
+    name: str
+    version: str
+    nature: str
+    reason: str
 
 
 def alert_identity(rule: str, target: str, opened_at: int, ordinal: int) -> str:
@@ -73,12 +86,12 @@ def tell(table: RuleTable, pair: int, window: Windows, signal: Signal, decision:
         rule_version=table.rule.versions[pair],
         rule_kind=table.rule.kind.name,
         target=target.key,
-        station=target.station.id,
+        station=target.place,
         kind=decision.kind,
         level=decision.level,
         level_name=level.name if level else "",
         previous_level=decision.previous_level,
-        severity=severity.severity if severity else Severity.UNKNOWN,
+        severity=decision.severity or (severity.severity if severity else Severity.UNKNOWN),
         nature=target.station.nature.value,
         event_time=decision.event_time,
         detected_at=decision.detected_at,
@@ -88,45 +101,63 @@ def tell(table: RuleTable, pair: int, window: Windows, signal: Signal, decision:
         observed=None if newest is None else observed,
         observed_at=None if newest is None else int(window.time[0, newest]),
         rate_per_hour=None if said.steady else decision.rate_per_hour,
-        verified=not rises or _verified(table, pair, signal, decision.level),
+        verified=not rises or table.kind is None or _verified(table, pair, signal, decision.level),
         evidence=_evidence(window, usable, plan.evidence if rises else CLEARING_EVIDENCE),
         direction=said.direction,
         reason=decision.reason,
+        shadow=table.rule.settings.shadow,
+        learnt_late=decision.learnt_late,
     )
 
 
-def tell_self(rule: str, version: str, nature: str, detected_at: int, reason: str) -> tuple[Event, Condition]:
-    """The alert about a rule that failed, and the condition that keeps it from being told twice."""
-    alert_id = alert_identity(RESERVED, rule, detected_at, 1)
-    condition = Condition(
+def nothing_of_us(about: str) -> Condition:
+    """The condition about ourselves before anything was told of it."""
+    return Condition(
         rule=RESERVED,
-        target=rule,
-        phase=Phase.FIRING,
-        level=1,
-        since=detected_at,
+        target=about,
+        phase=Phase.INACTIVE,
+        level=0,
+        since=None,
         candidate_level=0,
         candidate_since=None,
+        alert_id=None,
+        opened_at=None,
+        ordinal=0,
+        rule_version="",
+    )
+
+
+def tell_self(fault: OurFault, now: int, ordinal: int = 1) -> tuple[Event, Condition]:
+    """The alert about ourselves, and the condition that keeps it from being told twice."""
+    alert_id = alert_identity(RESERVED, fault.about, now, ordinal)
+    condition = replace(
+        nothing_of_us(fault.about),
+        phase=Phase.FIRING,
+        level=1,
+        since=now,
         alert_id=alert_id,
-        opened_at=detected_at,
-        ordinal=1,
-        rule_version=version,
+        opened_at=now,
+        ordinal=ordinal,
+        rule_version=fault.version,
+        told_at=now,
+        level_since=now,
     )
     event = Event(
-        event_id=event_identity(RESERVED, rule, EventKind.RAISED, detected_at, 1),
+        event_id=event_identity(RESERVED, fault.about, EventKind.RAISED, now, ordinal),
         alert_id=alert_id,
         rule=RESERVED,
-        rule_version=version,
+        rule_version=fault.version,
         rule_kind="self",
-        target=rule,
+        target=fault.about,
         station="",
         kind=EventKind.RAISED,
         level=1,
-        level_name="rule failed",
+        level_name=fault.name,
         previous_level=0,
         severity=Severity.UNKNOWN,
-        nature=nature,
-        event_time=detected_at,
-        detected_at=detected_at,
+        nature=fault.nature,
+        event_time=now,
+        detected_at=now,
         value=None,
         unit="",
         threshold=None,
@@ -135,18 +166,28 @@ def tell_self(rule: str, version: str, nature: str, detected_at: int, reason: st
         rate_per_hour=None,
         verified=True,
         evidence=(),
-        reason=reason,
+        reason=fault.reason,
     )
     return event, condition
 
 
-def cancel(condition: Condition, last: Event, now: int, reason: str) -> tuple[Event, Condition]:
-    """The end of an alert that has lost its rule or its target, from the last event told of it."""
+def clear_self(condition: Condition, nature: str, now: int, reason: str) -> tuple[Event, Condition]:
+    """The end of an alert about ourselves."""
+    assert condition.alert_id is not None
+    fault = OurFault(condition.target, "", condition.rule_version, nature, reason)
+    raised, _ = tell_self(fault, now, condition.ordinal)
+    return cancel(condition, replace(raised, alert_id=condition.alert_id), now, reason, EventKind.CLEARED)
+
+
+def cancel(
+    condition: Condition, last: Event, now: int, reason: str, kind: EventKind = EventKind.CANCELLED
+) -> tuple[Event, Condition]:
+    """The end of an alert from the last event told of it: where it has lost its rule or its target."""
     ordinal = condition.ordinal + 1
     event = replace(
         last,
-        event_id=event_identity(condition.rule, condition.target, EventKind.CANCELLED, now, ordinal),
-        kind=EventKind.CANCELLED,
+        event_id=event_identity(condition.rule, condition.target, kind, now, ordinal),
+        kind=kind,
         level=0,
         level_name="",
         previous_level=condition.level,
@@ -165,6 +206,9 @@ def cancel(condition: Condition, last: Event, now: int, reason: str) -> tuple[Ev
         alert_id=None,
         opened_at=None,
         ordinal=ordinal,
+        told_at=now,
+        level_since=now,
+        prolonged=False,
     )
     return event, ended
 

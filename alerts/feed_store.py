@@ -15,6 +15,7 @@ import psycopg
 
 from alerts.model import Event, NumberedEvent
 from alerts.sight import WriterRow
+from alerts.store import CONDITION_TELLS
 from ingest.catalog import Catalogue
 from ingest.clock import MICROS_PER_SECOND, to_micros
 from ingest.model import Quality
@@ -32,6 +33,7 @@ from ingest.store.read import (
 )
 
 Connection = psycopg.Connection[Any]
+_LATER = CONDITION_TELLS.replace("e.", "n.")
 USABLE = (Quality.PASS, Quality.NOT_EVALUATED, Quality.SUSPECT)
 
 
@@ -114,10 +116,10 @@ def _bounds(wanted: Wanted) -> tuple[int, int, int]:
 
 
 def newest_of_alerts(connection: Connection, limit: int) -> list[NumberedEvent]:
-    """The newest event of each alert, open or ended; the alert told of last comes first."""
+    """The newest event of each alert's condition, open or ended; the alert told of last comes first."""
     rows = connection.execute(
-        "SELECT e.seq, e.created_at, e.body FROM alert_event e"
-        " WHERE NOT EXISTS (SELECT 1 FROM alert_event n WHERE n.alert_id = e.alert_id AND n.seq > e.seq)"
+        f"SELECT e.seq, e.created_at, e.body FROM alert_event e WHERE {CONDITION_TELLS} AND NOT EXISTS ("
+        f"SELECT 1 FROM alert_event n WHERE n.alert_id = e.alert_id AND n.seq > e.seq AND {_LATER})"
         " ORDER BY e.seq DESC LIMIT %s",
         (limit,),
     ).fetchall()

@@ -7,17 +7,21 @@ whatever is not real begins with "DIỄN TẬP" or "THỬ NGHIỆM". Margins are
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta, timezone
 
+from msgspec.structs import replace
+
 from alerts.forecast.model import MODEL, NOTICE, VERSION
-from alerts.model import Event, EventKind
+from alerts.model import NEVER_HEARD, SIGHT, Event, EventKind
+from alerts.rules.silence import GATEWAY
 from ingest.catalog import Datastream, Station
 from ingest.clock import to_datetime
 from ingest.config_model import Text
 
 LOCAL = timezone(timedelta(hours=7))
 OLD = 10 * 60 * 1_000_000  # microseconds from event to decision; beyond it the line says when it was received
+MOST_NAMED = 20  # of a digest in a line that is read aloud in a minute
 STEADY = 0.005  # a slope below this (per hour, in the series' unit) is neither rising nor falling
 
 Words = tuple[str, str]  # Vietnamese, English
@@ -72,12 +76,26 @@ STATES: dict[str, tuple[Words, Words]] = {
 
 def headline(event: Event, station: Station | None = None) -> Text:
     """The event in one line; without a station (an alert about ourselves, one left behind) by its target."""
-    say = _SAY.get(event.rule_kind, _threshold)
-    parts = _cancelled(event) if event.kind is EventKind.CANCELLED else say(event, _Place(event, station))
-    said = [part for part in (*parts, _received(event), _doubt(event)) if part != NOTHING]
-    prefix, place = PREFIX[event.nature], _Place(event, station).words
-    vi, en = (f"{prefix[side]}{place[side]}: {', '.join(part[side] for part in said)}" for side in (0, 1))
+    place = _Place(event, station)
+    parts = [*_SAY_OF_KIND.get(event.kind, _condition)(event, place), _received(event), _doubt(event)]
+    said = [part for part in parts if part != NOTHING]
+    prefix = PREFIX[event.nature]
+    vi, en = (
+        f"{prefix[side]}{place.words[side]}: {', '.join(part[side] for part in said)}" for side in (0, 1)
+    )
     return Text(vi=vi, en=en)
+
+
+def digest_headline(openings: Sequence[tuple[Event, Station | None]]) -> Text:
+    """Many openings in one line: how many, and the first `MOST_NAMED` by name."""
+    named = [_named_opening(event, station) for event, station in openings[:MOST_NAMED]]
+    prefix = PREFIX[openings[0][0].nature]
+    count, more = len(openings), len(openings) - len(named)
+    rest = (f" và {more} cảnh báo khác", f" and {more} more") if more else NOTHING
+    return Text(
+        vi=f"{prefix[0]}{count} cảnh báo cùng lúc: {', '.join(vi for vi, _ in named)}{rest[0]}",
+        en=f"{prefix[1]}{count} alerts at once: {', '.join(en for _, en in named)}{rest[1]}",
+    )
 
 
 def number(value: float, digits: int) -> Words:
@@ -113,7 +131,12 @@ class _Place:
         self.property = (measured | derived).get(name, "")
         self.unit = self.datastream.unit if self.datastream else event.unit.removesuffix("/h")
         self.words: Words = (event.target, event.target)
-        if station is not None:
+        if event.target.startswith(GATEWAY):
+            gateway = event.target.removeprefix(GATEWAY)
+            self.words = f"Trạm thu {gateway}", f"Gateway {gateway}"
+        elif event.target == SIGHT:
+            self.words = "Huewatch", "Huewatch"
+        elif station is not None:
             river = station.river or Text(vi="", en="")
             self.words = _named(station.name.vi, river.vi), _named(station.name.en, river.en)
 
@@ -245,7 +268,7 @@ def _flat_line(event: Event, place: _Place) -> list[Words]:
 
 
 def _time_to_level(event: Event, place: _Place) -> list[Words]:
-    """ "CÓ THỂ VƯỢT BĐ III ≤ 3 h, p ≥ 80 %, 3,12 m lúc 07:00 27/10, ...", and what it is."""
+    """ "CÓ THỂ VƯỢT BĐ III ≤ 3 h (p ≥ 80 %), 3,12 m lúc 07:00 27/10, ...", and what it is."""
     notice = f"{NOTICE[0]} ({MODEL} {VERSION})", f"{NOTICE[1]} ({MODEL} {VERSION})"
     seen = [_observed(event, place), _trend(event, place), notice]
     name = event.level_name
@@ -260,20 +283,114 @@ def _silence(event: Event, place: _Place) -> list[Words]:
     if event.kind is EventKind.CLEARED:
         back = local_time(event.event_time)
         return [(f"có tín hiệu lại lúc {back} sau {long[0]}", f"heard again at {back} after {long[1]}")]
+    if event.reason == NEVER_HEARD:
+        due = local_time(event.event_time)
+        return [(f"CHƯA TỪNG CÓ TÍN HIỆU, phải có từ {due}", f"NEVER HEARD OF, due since {due}")]
     last = _observed(event, place)
+    if event.target.startswith(GATEWAY):
+        last = NOTHING
     silent = f"MẤT TÍN HIỆU đã {long[0]}", f"NO DATA for {long[1]}"
-    return [silent, (f"số liệu cuối {last[0]}", f"last value {last[1]}") if last != NOTHING else NOTHING]
+    behind = (f"gồm {event.reason}", f"with {event.reason}") if event.target.startswith(GATEWAY) else NOTHING
+    newest = (f"số liệu cuối {last[0]}", f"last value {last[1]}") if last != NOTHING else NOTHING
+    return [silent, behind, newest]
+
+
+def _compound(event: Event, place: _Place) -> list[Words]:
+    name = event.level_name or "hết", event.level_name or "over"
+    return [(f"{name[0]} ({event.reason})", f"{name[1]} ({event.reason})")]
 
 
 def _ourselves(event: Event, place: _Place) -> list[Words]:
+    if event.target == SIGHT:
+        if event.level == 0:
+            return [("ĐÃ NHÌN THẤY LẠI", "SEES AGAIN")]
+        return [("KHÔNG NHÌN THẤY: không số đo nào tới được", "BLIND: no reading can reach us")]
     return [("QUY TẮC BỊ LỖI, không dựa vào quy tắc này", "THE RULE FAILS, do not rely on it")]
 
 
-def _cancelled(event: Event) -> list[Words]:
+def _condition(event: Event, place: _Place) -> list[Words]:
+    return _SAY.get(event.rule_kind, _threshold)(event, place)
+
+
+def _named_opening(event: Event, station: Station | None) -> Words:
+    """ "Kim Long BĐ I"."""
+    name = (station.name.vi, station.name.en) if station else (event.target, event.target)
+    return f"{name[0]} {event.level_name}".strip(), f"{name[1]} {event.level_name}".strip()
+
+
+def _still(event: Event, place: _Place) -> list[Words]:
+    """A reminder tells the state as an opening does; one of an alert that is over says that it is."""
+    reasons = {
+        "maintenance ended": ("bảo trì xong", "maintenance ended"),
+        "stable again": ("hết dao động", "stable again"),
+    }
+    why = reasons.get(event.reason, ("NHẮC LẠI", "STILL"))
+    if event.level == 0:
+        return [why, ("không còn cảnh báo", "no alert any more"), _observed(event, place)]
+    return [why, *_condition(replace(event, kind=EventKind.RAISED), place)]
+
+
+def _late(event: Event, place: _Place) -> list[Words]:
+    over = "SỐ LIỆU ĐẾN MUỘN, đã qua rồi", "LEARNT LATE, over already"
+    return [over, *_condition(replace(event, kind=EventKind.RAISED), place)]
+
+
+def _revised(event: Event, place: _Place) -> list[Words]:
+    return [(f"ĐÍNH CHÍNH: {event.reason}", f"REVISED: {event.reason}"), _observed(event, place)]
+
+
+def _acknowledged(event: Event, place: _Place) -> list[Words]:
+    name = event.level_name
+    said = f"{event.by} đã tiếp nhận {name}".rstrip(), f"{name} acknowledged by {event.by}".lstrip()
+    return [said, _own_words(event)]
+
+
+def _assigned(event: Event, place: _Place) -> list[Words]:
+    who, to = event.by, event.assigned_to
+    return [(f"{who} giao cho {to}", f"assigned to {to} by {who}"), _own_words(event)]
+
+
+def _commented(event: Event, place: _Place) -> list[Words]:
+    return [(f"{event.by} ghi chú", f"{event.by} notes"), _own_words(event)]
+
+
+def _shelved(event: Event, place: _Place) -> list[Words]:
+    until = local_time(event.until or event.event_time, event.event_time)
+    said = f"{event.by} tạm ẩn đến {until}", f"shelved by {event.by} until {until}"
+    return [said, _own_words(event)]
+
+
+def _unshelved(event: Event, place: _Place) -> list[Words]:
+    by = (f" ({event.by})",) * 2 if event.by else NOTHING
+    said = f"hết tạm ẩn{by[0]}", f"no longer shelved{by[1]}"
+    return [said, *(_condition(replace(event, kind=EventKind.RAISED), place) if event.level else ())]
+
+
+def _own_words(event: Event) -> Words:
+    """A comment on one line."""
+    words = " ".join(event.comment.split())
+    return words, words
+
+
+def _cancelled(event: Event, place: _Place) -> list[Words]:
+    if event.by:
+        said = f"HỦY cảnh báo vì phát nhầm ({event.by})", f"alert CANCELLED as issued in error by {event.by}"
+        return [said, _own_words(event)]
     why = {"rule changed": "quy tắc đã thay đổi", "rule removed": "quy tắc đã bỏ"}
     return [(f"HỦY cảnh báo: {why.get(event.reason, event.reason)}", f"alert CANCELLED: {event.reason}")]
 
 
+_SAY_OF_KIND: dict[EventKind, Callable[[Event, _Place], list[Words]]] = {
+    EventKind.CANCELLED: _cancelled,
+    EventKind.REMINDED: _still,
+    EventKind.LATE: _late,
+    EventKind.REVISED: _revised,
+    EventKind.ACKNOWLEDGED: _acknowledged,
+    EventKind.ASSIGNED: _assigned,
+    EventKind.COMMENTED: _commented,
+    EventKind.SHELVED: _shelved,
+    EventKind.UNSHELVED: _unshelved,
+}
 _SAY: dict[str, Callable[[Event, _Place], list[Words]]] = {
     "threshold": _threshold,
     "rate": _rate,
@@ -283,6 +400,7 @@ _SAY: dict[str, Callable[[Event, _Place], list[Words]]] = {
     "flat_line": _flat_line,
     "silence": _silence,
     "time_to_level": _time_to_level,
+    "compound": _compound,
     "self": _ourselves,
 }
 

@@ -10,6 +10,9 @@ from enum import IntEnum, StrEnum
 
 import msgspec
 
+SIGHT = "@sight"  # what the alert about our own blindness is about; no rule has such an id
+NEVER_HEARD = "never heard"  # the reason of a silence that has lasted from the beginning
+
 
 class Phase(IntEnum):
     INACTIVE = 0
@@ -93,7 +96,9 @@ class Condition(msgspec.Struct, frozen=True, gc=False):
     """What the engine holds of one (rule, target), as stored; times in microseconds UTC.
 
     `since`: when this phase began, in event time. `candidate_level`/`candidate_since`: a higher level that
-    was reached and is not confirmed yet. `ordinal` counts the events told of this (rule, target).
+    was reached and is not confirmed yet. `ordinal` counts the events told of this (rule, target), `told_at`
+    is when the newest of them was decided, `level_since` when its level began, in event time; `prolonged`: it
+    has stood for so long that it was told again as worse.
     """
 
     rule: str
@@ -107,6 +112,9 @@ class Condition(msgspec.Struct, frozen=True, gc=False):
     opened_at: int | None
     ordinal: int
     rule_version: str
+    told_at: int | None = None
+    level_since: int | None = None
+    prolonged: bool = False
 
 
 class NumberedEvent(msgspec.Struct, frozen=True, gc=False):

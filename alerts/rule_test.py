@@ -16,6 +16,7 @@ import numpy as np
 from alerts.engine import Engine
 from alerts.model import Condition, Event, EventKind, Phase
 from alerts.rules.book import Rule
+from alerts.rules.compound import Settings as CompoundSettings
 from alerts.rules.kind import MICROS, Band, Plan, RowKind, Target
 from ingest.config_model import DURATION, SECONDS_PER_UNIT
 from ingest.model import Changes, Moment, ObservationBatch, Quality, TimeSource
@@ -69,6 +70,8 @@ def trace(rule: Rule, values: str, target: str | None = None) -> list[Step]:
 
     `ValueError` when a value cannot be read, or when the rule does not watch the target.
     """
+    if isinstance(rule.settings, CompoundSettings):
+        raise ValueError(f"{rule.id} looks at other rules: play those, or use `huewatch backtest`")
     target_of, plan, version = _chosen(rule, target)
     alone = replace(rule, plans=((target_of, plan),), versions=(version,))
     engine = Engine([alone])

@@ -8,7 +8,7 @@ No I/O and no clock: called by the HTTP feed and by delivery with rows that they
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -81,6 +81,7 @@ class AsOf:
     reason: str  # a `BlindReason` or `UnknownReason`; empty while we see
     backlog_s: float | None  # while blind: how far the newest reading lies behind `now`
     stations_unknown: tuple[str, ...]
+    stations_not_monitored: tuple[str, ...] = ()  # somebody works on every sensor of a property there
 
     @property
     def known(self) -> bool:
@@ -88,8 +89,13 @@ class AsOf:
         return self.state is not Sight.UNKNOWN
 
 
-def look(writers: Sequence[WriterRow], newest: Newest, catalogue: Catalogue) -> AsOf:
-    """The sight of the whole feed: as old as its oldest partition, as blind as its blindest."""
+def look(
+    writers: Sequence[WriterRow], newest: Newest, catalogue: Catalogue, covered: Collection[str] = ()
+) -> AsOf:
+    """The sight of the whole feed: as old as its oldest partition, as blind as its blindest.
+
+    `covered`: keys of the datastreams whose sensors are being worked on.
+    """
     clocks = [row.now_at for row in writers if row.now_at is not None]
     if not clocks or any(row.committed_at is None for row in writers):
         return unknown(None, UnknownReason.NO_COMMIT_YET, catalogue)
@@ -105,6 +111,7 @@ def look(writers: Sequence[WriterRow], newest: Newest, catalogue: Catalogue) -> 
         reason=blind[0].blind_reason if blind else "",
         backlog_s=_behind(newest, now) if blind else None,
         stations_unknown=_without_data(catalogue, newest, now),
+        stations_not_monitored=tuple(each.id for each in catalogue.stations if not_monitored(each, covered)),
     )
     if oldest.age_s > UNKNOWN_AFTER_S:
         return unknown(seen, UnknownReason.COMMIT_TOO_OLD, catalogue)
@@ -138,6 +145,14 @@ def station_freshness(station: Station, newest: Newest, now: int) -> Freshness:
         for datastream in station.datastreams
     )
     return max(each, key=WORSE.index, default=Freshness.NEVER)
+
+
+def not_monitored(station: Station, covered: Collection[str]) -> list[str]:
+    """The properties of which every sensor of a station is being worked on."""
+    keys: dict[str, list[bool]] = {}
+    for each in station.datastreams if covered else ():
+        keys.setdefault(each.property, []).append(f"{station.id}/{each.name}" in covered)
+    return [name for name, inside in keys.items() if all(inside)]
 
 
 def _without_data(catalogue: Catalogue, newest: Newest, now: int) -> tuple[str, ...]:

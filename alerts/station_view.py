@@ -9,13 +9,15 @@ the HTTP feed.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from alerts.feed_store import USABLE
-from alerts.sight import AsOf, Freshness, freshness, station_freshness
+from alerts.handling import Story
+from alerts.sight import AsOf, Freshness, freshness, not_monitored, station_freshness
 from alerts.trend import slope_per_hour
 from alerts.wire import Json, stamp
 from ingest.catalog import Datastream, Station
@@ -26,20 +28,43 @@ from ingest.derive.settings import DerivedDatastream
 from ingest.installation import Reference
 from ingest.model import Nature, TimeSource
 from ingest.quality import Test
+from ingest.store.maintenance import Window
 from ingest.store.read import Appraised, Observed, Result
 
 Windows = Mapping[str, Sequence[Observed]]  # datastream key -> its newest stretch, oldest first
 Results = Mapping[str, Result]  # key of a derived datastream -> its newest row
+NOT_MONITORED = "not_monitored"
 DIGITS = 4  # of a margin or slope: a tenth of a millimetre
 COVERAGE_DIGITS = 4
 TIME_SOURCES = {0: None} | {source.value: source.name.lower() for source in TimeSource}
 KINDS_OF_TESTS = 4_096  # different sets of flags; a city sees some dozens
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands at stations: `alerting` and `doubted` are ids of stations with an open alert, and of those
+    whose open alerts were all cancelled as issued in error; `covered`: the window over a datastream's key."""
+
+    alerting: Collection[str] = ()
+    doubted: Collection[str] = ()
+    covered: Mapping[str, Window] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, stories: Sequence[Story], windows: Sequence[Window]) -> Standing:
+        """From the open alerts and the windows that last. An alert of a sensor that is worked on says nothing
+        of its station now."""
+        covered = {key: window for window in windows for key in window.datastreams}
+        heeded = [story for story in stories if story.event.target not in covered and not story.event.shadow]
+        alerting = {story.event.station for story in heeded if not story.hidden}
+        doubted = {story.event.station for story in heeded} - alerting
+        return cls(alerting, doubted, covered)
+
+
 def station_json(
-    station: Station, windows: Windows, results: Results, alerting: Collection[str], as_of: AsOf
+    station: Station, windows: Windows, results: Results, standing: Standing, as_of: AsOf
 ) -> Json:
-    """One station. `alerting`: ids of stations with an open alert."""
+    """One station. `not_monitored`: properties of which every sensor is being worked on; `maintenance`: the
+    windows that say so."""
     newest = {key: rows[-1].time for key, rows in windows.items() if rows}
     fresh = None if as_of.now is None else station_freshness(station, newest, as_of.now)
     return {
@@ -49,7 +74,9 @@ def station_json(
         "river": station.river.model_dump() if station.river else None,
         "location": station.location.model_dump(),
         "nature": station.nature.value,
-        "state": _state(station, station.id in alerting, fresh, as_of),
+        "state": _state(station, standing, fresh, as_of),
+        "not_monitored": not_monitored(station, standing.covered),
+        "maintenance": _maintenance(station, standing.covered),
         "freshness": fresh.value if fresh and as_of.known else "unknown",
         "datastreams": [
             datastream_json(station, datastream, windows.get(f"{station.id}/{datastream.name}", ()), as_of)
@@ -227,11 +254,33 @@ def _trend(datastream: Datastream, usable: Sequence[Observed]) -> float | None:
     return None if slope is None else round(slope, DIGITS)
 
 
-def _state(station: Station, alerting: bool, fresh: Freshness | None, as_of: AsOf) -> str:
-    """A station whose height cannot be compared with its levels is never *normal*."""
+def _maintenance(station: Station, covered: Mapping[str, Window]) -> list[Json]:
+    """Each window over sensors of a station, once."""
+    keys = [f"{station.id}/{each.name}" for each in station.datastreams]
+    windows = {covered[key].id: covered[key] for key in keys if key in covered}
+    return [
+        {
+            "id": window.id,
+            "datastreams": [key for key in keys if key in window.datastreams],
+            "owner": window.owner,
+            "reason": window.reason,
+            "begins": stamp(window.begins),
+            "ends": stamp(window.ends),
+        }
+        for window in windows.values()
+    ]
+
+
+def _state(station: Station, standing: Standing, fresh: Freshness | None, as_of: AsOf) -> str:
+    """A station whose height cannot be compared with its levels, whose sensor is being worked on, or whose
+    open alert people have cancelled is never *normal*."""
     if not as_of.known or fresh in (None, Freshness.NO_DATA, Freshness.NEVER):
         return "unknown"
-    if alerting:
+    if station.id in standing.alerting:
         return "alert"
+    if not_monitored(station, standing.covered):
+        return NOT_MONITORED
+    if station.id in standing.doubted:
+        return "unknown"
     unjudged = any(each.levels and not comparable(station, each) for each in station.datastreams)
     return "unknown" if unjudged else "normal"

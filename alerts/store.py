@@ -28,17 +28,22 @@ _EVENT = "{0}.seq, (extract(epoch from {0}.created_at) * 1000000)::bigint, {0}.b
 _EVENT_E = _EVENT.format("e")
 _CONDITION = f"""c.rule, c.target, c.phase, c.level, {_MICROS.format("c.since")}, c.candidate_level,
     {_MICROS.format("c.candidate_since")}, c.alert_id::text, {_MICROS.format("c.opened_at")}, c.ordinal,
-    c.rule_version"""
+    c.rule_version, {_MICROS.format("c.told_at")}, {_MICROS.format("c.level_since")}, c.prolonged"""
+
+# The events, as `e`, that tell how a condition stands: no person's word, nothing for the record alone.
+CONDITION_TELLS = """(e.kind IN ('raised', 'escalated', 'lowered', 'cleared', 'reminded')
+    OR e.kind = 'cancelled' AND coalesce(e.body->>'by', '') = '')"""
 
 _UPSERT = f"""
     INSERT INTO alert_condition (rule, target, phase, level, since, candidate_level, candidate_since,
-                                 alert_id, opened_at, ordinal, rule_version)
-    VALUES (%s, %s, %s, %s, {_TIME}, %s, {_TIME}, %s, {_TIME}, %s, %s)
+                                 alert_id, opened_at, ordinal, rule_version, told_at, level_since, prolonged)
+    VALUES (%s, %s, %s, %s, {_TIME}, %s, {_TIME}, %s, {_TIME}, %s, %s, {_TIME}, {_TIME}, %s)
     ON CONFLICT (rule, target) DO UPDATE SET
         phase = excluded.phase, level = excluded.level, since = excluded.since,
         candidate_level = excluded.candidate_level, candidate_since = excluded.candidate_since,
         alert_id = excluded.alert_id, opened_at = excluded.opened_at, ordinal = excluded.ordinal,
-        rule_version = excluded.rule_version
+        rule_version = excluded.rule_version, told_at = excluded.told_at,
+        level_since = excluded.level_since, prolonged = excluded.prolonged
 """
 
 _decoder = msgspec.json.Decoder(Event)
@@ -97,19 +102,32 @@ def alert_events(connection: Connection, alert_id: str) -> list[NumberedEvent]:
     return [_numbered(row) for row in connection.execute(query, (alert_id,))]
 
 
+def events_of(
+    connection: Connection, alert_ids: Sequence[str], until: int | None = None
+) -> list[NumberedEvent]:
+    """All events of these alerts, oldest first, up to the number `until` if given."""
+    query = f"""
+        SELECT {_EVENT_E} FROM alert_event e
+        WHERE e.alert_id = ANY(%s::uuid[]) AND (%s::bigint IS NULL OR e.seq <= %s) ORDER BY e.seq"""
+    return [_numbered(row) for row in connection.execute(query, (list(alert_ids), until, until))]
+
+
 def open_alerts(connection: Connection) -> list[OpenAlert]:
-    """Every alert that has not ended (firing or clearing), worst level first, then newest first."""
+    """Every alert that has not ended (firing or clearing), worst level first, then newest first.
+
+    `newest` is the newest event that tells the condition; what people did with it is in `alerts.handling`.
+    """
     query = f"""
         SELECT {_CONDITION}, {_EVENT.format("first")}, {_EVENT.format("newest")}
         FROM alert_condition c
         CROSS JOIN LATERAL (SELECT * FROM alert_event e WHERE e.alert_id = c.alert_id
                             ORDER BY e.seq LIMIT 1) AS first
-        CROSS JOIN LATERAL (SELECT * FROM alert_event e WHERE e.alert_id = c.alert_id
+        CROSS JOIN LATERAL (SELECT * FROM alert_event e WHERE e.alert_id = c.alert_id AND {CONDITION_TELLS}
                             ORDER BY e.seq DESC LIMIT 1) AS newest
         WHERE c.level > 0
         ORDER BY c.level DESC, newest.seq DESC"""
     return [
-        OpenAlert(_condition(row[:11]), _numbered(row[11:14]), _numbered(row[14:17]))
+        OpenAlert(_condition(row[:-6]), _numbered(row[-6:-3]), _numbered(row[-3:]))
         for row in connection.execute(query)
     ]
 
@@ -142,4 +160,7 @@ def _condition_row(condition: Condition) -> tuple[Any, ...]:
         condition.opened_at,
         condition.ordinal,
         condition.rule_version,
+        condition.told_at,
+        condition.level_since,
+        condition.prolonged,
     )

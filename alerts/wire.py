@@ -6,20 +6,23 @@ state reads *unknown* whenever the feed cannot see; what was told before stays i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, overload
 
 import msgspec
 
-from alerts.headline import headline
-from alerts.model import Condition, Event, EventKind, NumberedEvent
+from alerts.handling import Story
+from alerts.headline import digest_headline, headline
+from alerts.model import Condition, Event, NumberedEvent
 from alerts.sight import AsOf
+from alerts.suppression import rank_of
 from ingest.catalog import Catalogue, Station
 from ingest.clock import MICROS_PER_SECOND, to_datetime, to_micros
 
 Json = dict[str, Any]
+LISTED = 100  # openings of a digest that are named: 50 kB, of which any broker takes several at once
 YEARS = (1900, 2200)  # what the observation table holds
-ENDED = frozenset({EventKind.CLEARED, EventKind.CANCELLED})
 
 
 def encode(data: Json) -> bytes:
@@ -58,6 +61,7 @@ def as_of_json(as_of: AsOf) -> Json:
         "reason": as_of.reason,
         "backlog_s": _rounded(as_of.backlog_s, 0),
         "stations_unknown": list(as_of.stations_unknown),
+        "stations_not_monitored": list(as_of.stations_not_monitored),
     }
 
 
@@ -94,6 +98,13 @@ def event_json(numbered: NumberedEvent, catalogue: Catalogue) -> Json:
         "observed_at": stamp(event.observed_at),
         "rate_per_hour": event.rate_per_hour,
         "verified": event.verified,
+        "reason": event.reason,
+        "shadow": event.shadow,
+        "learnt_late": event.learnt_late,
+        "by": event.by,
+        "comment": event.comment,
+        "assigned_to": event.assigned_to,
+        "until": stamp(event.until),
         "headline": headline(event, station).model_dump(),
         "evidence": [
             {"time": stamp(each.time), "value": each.value, "quality": each.quality}
@@ -102,21 +113,89 @@ def event_json(numbered: NumberedEvent, catalogue: Catalogue) -> Json:
     }
 
 
-def alert_json(newest: NumberedEvent, condition: Condition | None, as_of: AsOf, catalogue: Catalogue) -> Json:
-    """One alert as its newest event tells it; `condition` is the engine's while it is open.
+def alert_json(story: Story, condition: Condition | None, as_of: AsOf, catalogue: Catalogue) -> Json:
+    """One alert as its condition's newest event tells it; `condition` is the engine's while it is open.
 
-    Its state is *unknown* while the feed cannot see.
+    Its state is *unknown* while the feed cannot see. *Cancelled*: people say that it was issued in error.
     """
-    event = newest.event
-    known = "ended" if event.kind in ENDED else "open"
+    known = "ended" if not story.open else "cancelled" if story.hidden else "open"
     return {
-        "alert_id": event.alert_id,
+        "alert_id": story.event.alert_id,
         "state": known if as_of.known or known == "ended" else "unknown",
         "last_known_state": known,
         "phase": condition.phase.name.lower() if condition else None,
         "opened_at": stamp(condition.opened_at) if condition else None,
-        "newest": event_json(newest, catalogue),
+        "newest": event_json(story.newest, catalogue),
+        "handling": handling_json(story),
     }
+
+
+def handling_json(story: Story) -> Json:
+    """What people have done with an alert and still holds; `worse`: it stands above the level they saw."""
+    handling = story.handling
+    ack, shelved, cancelled = handling.acknowledged, handling.shelved, handling.cancelled
+    return {
+        "version": handling.version,
+        "acknowledged": ack
+        and {
+            "by": ack.by,
+            "at": stamp(ack.at),
+            "level": ack.level,
+            "until": ack.until.value,
+            "worse": story.level > ack.level,
+        },
+        "assigned_to": handling.assigned_to or None,
+        "shelved": shelved
+        and {
+            "by": shelved.by,
+            "at": stamp(shelved.at),
+            "level": shelved.level,
+            "until": stamp(shelved.until),
+            "comment": shelved.comment,
+        },
+        "cancelled": cancelled
+        and {
+            "by": cancelled.by,
+            "at": stamp(cancelled.at),
+            "level": cancelled.level,
+            "comment": cancelled.comment,
+        },
+        "comments": handling.comments,
+    }
+
+
+def state_json(story: Story, catalogue: Catalogue) -> Json:
+    """An open alert as it stands, for who keeps only the newest."""
+    told = event_json(story.newest, catalogue)
+    return {"state": "open", **told, "handling": handling_json(story)}
+
+
+def digest_json(digest: Sequence[NumberedEvent], catalogue: Catalogue) -> Json:
+    """Many openings told in one notice: how many, in one line, and which, worst first, to `LISTED`."""
+    stations = {station.id: station for station in catalogue.stations}
+    worst = sorted(digest, key=lambda each: -rank_of(each.event))
+    said = [(each.event, stations.get(each.event.station)) for each in worst]
+    return {
+        "count": len(digest),
+        "headline": digest_headline(said).model_dump(),
+        "alerts": [_opening(each, catalogue) for each in worst[:LISTED]],
+    }
+
+
+def _opening(numbered: NumberedEvent, catalogue: Catalogue) -> Json:
+    told = event_json(numbered, catalogue)
+    names = (
+        "seq",
+        "alert_id",
+        "station",
+        "station_name",
+        "target",
+        "rule",
+        "severity",
+        "level_name",
+        "headline",
+    )
+    return {name: told[name] for name in names}
 
 
 def _margin(event: Event) -> float | None:

@@ -1,4 +1,4 @@
-"""The commands of ingest: `migrate`, `ledger`, `decode`, and the groups `quarantine`, `station`, `config`.
+"""The commands of ingest: `migrate`, `reload`, `ledger`, `decode`; groups `quarantine`, `station`, `config`.
 
 `register` mounts them on the front door's app, which may put `Loaded` settings into the context; without
 them the environment's are loaded. Every command ends with 0, or with 1 and problems that name a remedy.
@@ -18,6 +18,7 @@ from ingest.cli_support import database, printable, problems_reported, settings_
 from ingest.decode_cli import decode
 from ingest.model import Nature
 from ingest.quarantine_cli import quarantine_app
+from ingest.reload_cli import reload
 from ingest.station_cli import config_app, station_app
 from ingest.store import read
 from ingest.store.migrate import check_durability, database_kind
@@ -27,6 +28,7 @@ from ingest.store.migrate import migrate as apply_migrations
 def register(app: typer.Typer, packages: Sequence[tuple[str, Traversable]]) -> None:
     """Mount every command of ingest; `packages` are the migrations that `migrate` applies, in order."""
     app.command("migrate")(migrate_command(packages))
+    app.command("reload")(reload)
     app.command("ledger")(ledger)
     app.command("decode")(decode)
     app.add_typer(quarantine_app, name="quarantine")

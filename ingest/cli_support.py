@@ -80,6 +80,15 @@ def printable(text: str) -> str:
     return escape("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text))
 
 
+def seconds_of(option: str, text: str) -> float:
+    """A duration as seconds; `ConfigError` where it is none."""
+    match = DURATION.fullmatch(text)
+    if match is None:
+        message = f"{option} {text!r} is not a duration."
+        raise ConfigError([Problem(option, None, message, "Write 30min or 2h.")])
+    return float(match[1]) * SECONDS_PER_UNIT[match[2]]
+
+
 def since_of(text: str | None) -> int | None:
     """A duration back from now, or a time with its offset, as microseconds."""
     if text is None:

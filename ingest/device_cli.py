@@ -252,7 +252,7 @@ def station_adopt(
             report(warnings)
             typer.echo(f"Wrote {path}:\n\n{text}")
     typer.echo(
-        f"Next: {_ours(settings)} check; start `run` anew; then what it has sent so far:\n"
+        f"Next: {_ours(settings)} reload, then what it has sent so far:\n"
         f"      {_ours(settings)} quarantine replay --reason unknown_device"
     )
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ingest.model import ObservationBatch, Quality
 
 NEVER = np.iinfo(np.int64).min  # the time of an empty place
+MOST_NARROW = np.iinfo(np.uint16).max
 Times = NDArray[np.int64]
 
 
@@ -178,8 +179,9 @@ class SeriesMemory:
         """Take in rows that are each newer than all before in their series; `occurrence` counts within it."""
         series = rows.series
         place = (self._head[series] + occurrence) % self.rows
+        flat = series * self.rows + place  # one flat index for all columns
         for column, new in self._ring._columns(rows):
-            column[series, place] = new  # of a place written twice the last one stays, as numpy promises
+            column.reshape(-1)[flat] = new  # of a place written twice the last one stays, as numpy promises
         self._head[series] = (place + 1) % self.rows
         self.newest[series] = rows.time
         np.maximum.at(self.arrival, series, rows.received)
@@ -202,9 +204,18 @@ class SeriesMemory:
         self.append(ordered, occurrences(ordered.series))
 
 
+def grouped_order(numbers: NDArray[Any]) -> NDArray[np.intp]:
+    """An order by these whole numbers, from 0, that keeps equal ones as they stand.
+
+    In 16 bits wherever they fit: numpy then sorts by radix, ten times faster.
+    """
+    narrow = numbers.astype(np.uint16) if numbers.max(initial=0) <= MOST_NARROW else numbers
+    return np.argsort(narrow, kind="stable")
+
+
 def occurrences(series: NDArray[np.int64]) -> NDArray[np.int64]:
     """For each row, how many rows of its series come before it."""
-    order = np.argsort(series, kind="stable")
+    order = grouped_order(series)
     grouped = series[order]
     starts = (
         np.flatnonzero(np.r_[True, grouped[1:] != grouped[:-1]]) if len(series) else np.empty(0, np.int64)

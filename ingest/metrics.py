@@ -31,6 +31,8 @@ REFINE_FAILURES = Counter(
 EVALUATION_FAILURES = Counter(
     "huewatch_evaluation_failures", "Commits that stored observations without deciding on them"
 )
+UNDECIDED = Gauge("huewatch_undecided_rows", "Stored rows that wait for a decision, which is made up for")
+GIVEN_UP = Counter("huewatch_undecided_given_up", "Stored rows that no decision can be had on, one by one")
 LAST_COMMIT = Gauge("huewatch_last_commit_timestamp_seconds", "When the last transaction committed")
 SIGHTED = Gauge("huewatch_sighted", "1 while readings reach us unhindered, 0 while we are blind")
 CONNECTED = Gauge("huewatch_broker_connected", "1 while the MQTT connection is up")
@@ -46,6 +48,8 @@ ABANDONED_QOS1 = Gauge(
 DROPPED_QOS0 = Gauge("huewatch_qos0_dropped", "QoS 0 messages dropped under overload", ["gateway"])
 SESSIONS_LOST = Counter("huewatch_sessions_lost", "Broker sessions found lost at a connect: each is a gap")
 DATABASE = Info("huewatch_database", "How observations are kept")
+CONFIG = Info("huewatch_config", "The configuration in force")
+CONFIG_RELOADS = Counter("huewatch_config_reloads", "Reloads of the configuration", ["outcome"])
 
 ALL = (
     MESSAGES_COMMITTED,
@@ -59,6 +63,8 @@ ALL = (
     VERIFY_NOW,
     REFINE_FAILURES,
     EVALUATION_FAILURES,
+    UNDECIDED,
+    GIVEN_UP,
     LAST_COMMIT,
     SIGHTED,
     CONNECTED,
@@ -71,4 +77,6 @@ ALL = (
     DROPPED_QOS0,
     SESSIONS_LOST,
     DATABASE,
+    CONFIG,
+    CONFIG_RELOADS,
 )

@@ -7,7 +7,7 @@ Nothing here does I/O. `Sink` is what the pipeline is given to hear of stored ro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, Protocol
 
@@ -249,17 +249,39 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Revised:
+    """Rows whose flag is another now, as columns: `datastream` int32, `time` int64, `quality` int8.
+
+    Earlier rows, or rows of the same batch that a later one of it decided; of two words on a row the last
+    stands.
+    """
+
+    datastream: NDArray[np.int32]
+    time: NDArray[np.int64]
+    quality: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.datastream)
+
+    @classmethod
+    def none(cls) -> Revised:
+        """No row."""
+        return cls(np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int8))
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """What a sink is given inside the transaction: the rows that are really new, and the moment.
 
     Behind the measured rows come those of derived datastreams that are known for the first time.
     `rejudged`: datastreams whose stored levels have changed since anything was decided on them, since a zero
-    was corrected; the newest of each is to be judged again.
+    was corrected; the newest of each is to be judged again. `revised`: rows whose flag is another now.
     """
 
     inserted: ObservationBatch
     moment: Moment
     rejudged: Sequence[int] = ()
+    revised: Revised = field(default_factory=Revised.none)
 
 
 class Sink(Protocol):

@@ -5,8 +5,8 @@ only when told, in order, on the connection the message came on; memory bounded 
 and by a count and size beyond which the oldest QoS 0 messages are dropped and counted. Does not promise
 QoS 0 delivery, nor that a publish of ours survives a reconnect.
 
-Called by the pipeline (`gather`, `acknowledge`, `marker_seen`, `publish`) and by `run`, which starts and
-stops it. `ingest.mqtt_connection` is its one connection at a time.
+Called by the pipeline (`gather`, `acknowledge`, `marker_seen`, `publish`, `admit`, `settle_on`) and by `run`,
+which starts and stops it. `ingest.mqtt_connection` is its one connection at a time.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from ingest.clock import Clock
 from ingest.model import RawMessage
@@ -38,6 +39,7 @@ __all__ = [
     "BrokerSettings",
     "Gathered",
     "Limits",
+    "NotAdmitted",
     "Refused",
     "SessionStarted",
     "Statistics",
@@ -51,6 +53,7 @@ BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_LAST_SECONDS = 30.0  # a broker that returned is noticed within this time
 QOS0_MESSAGES = 20_000  # some seconds at the highest rate we can store
 QOS0_BYTES = 32 * 1024 * 1024
+ADMIT_SECONDS = 5.0  # for the broker's word on new filters, while readings wait
 SHED_TO = 7 / 8  # a shed reads the whole queue once, so it makes room for many
 
 
@@ -59,6 +62,14 @@ class Refused(Exception):
 
     def __init__(self, detail: str, remedy: str) -> None:
         super().__init__(f"The broker does not take us: {detail}. Remedy: {remedy}.")
+
+
+class NotAdmitted(Exception):
+    """New filters are not subscribed, and those before stay; says why and what a person can do."""
+
+    def __init__(self, detail: str, remedy: str) -> None:
+        super().__init__(f"{detail}. Remedy: {remedy}.")
+        self.detail, self.remedy = detail, remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +272,7 @@ class Subscriber:
         self._settings, self._clock, self._random, self._withdrawn = settings, clock, random, withdrawn
         self._inbox = _Inbox(settings.receive_maximum, gateway_of)
         self._connection: Connection | None = None
+        self._admitted: Connection | None = None
         self._stopping = asyncio.Event()
         self._epoch = self._received_qos0 = self._received_qos1 = self._received_bytes = 0
         self._violations = self._failures = 0
@@ -320,6 +332,42 @@ class Subscriber:
         """Send a new marker behind what the broker holds now; `marker_pending` until it was acknowledged."""
         if self._connection is not None and self.connected:
             self._connection.publish_marker()
+
+    async def admit(self, filters: Sequence[str]) -> None:
+        """Subscribe what is new among `filters`, beside all that is there; `NotAdmitted` leaves it as it was.
+
+        Call `settle_on` afterwards, with these or the old ones.
+        """
+        added = sorted(set(filters).difference(self.filters))
+        connection = self._admitted = self._connection
+        if not added:
+            return
+        if connection is None or not self.connected:
+            remedy = "reload again when there is a connection"
+            raise NotAdmitted("No connection to the broker to subscribe the new routes on", remedy)
+        refused = connection.subscribe(added)
+        answers: set[asyncio.Future[Any]] = {refused, connection.closed}
+        await asyncio.wait(answers, timeout=ADMIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if not refused.done():
+            self.settle_on(self.filters, added)
+            raise NotAdmitted("The broker did not answer the subscription of new routes", "reload again")
+        if refused.result():
+            self.settle_on(self.filters, added)
+            remedy = f"allow {self._settings.username or 'anonymous'} to read these topics, then reload"
+            raise NotAdmitted(f"The broker did not grant at QoS 1: {dict(refused.result())}", remedy)
+
+    def settle_on(self, filters: Sequence[str], withdrawn: Sequence[str] = ()) -> None:
+        """Go on with these filters; what else was subscribed is not any more, now and at each connect."""
+        left = {*self._withdrawn, *withdrawn, *self.filters}.difference(filters, (self.marker_topic,))
+        grown = not set(filters) <= set(self.filters)
+        self.filters, self._withdrawn = tuple(filters), sorted(left)
+        connection = self._connection
+        if connection is None:
+            return
+        if grown and connection is not self._admitted:
+            connection.abort()  # it began meanwhile, without the new ones
+        elif connection.usable:
+            connection.unsubscribe(self._withdrawn)
 
     def statistics(self) -> Statistics:
         """Counts for metrics."""

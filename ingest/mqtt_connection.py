@@ -18,7 +18,7 @@ import random
 import ssl
 import struct
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
@@ -58,7 +58,7 @@ CLOSE_SECONDS = 2.0  # how long a farewell may take before the socket is dropped
 BUFFER_BYTES = 256 * 1024  # some 2,500 messages: few calls under load, under 10 ms between two keepalives
 # Unacknowledged at a time: 8,000 readings take 2 MB, 8,000 of the largest packets of our broker 512 MB.
 IN_FLIGHT_BYTES = 64 * 1024 * 1024
-SUBSCRIBE_ID, UNSUBSCRIBE_ID, FIRST_PUBLISH_ID, LAST_ID = 1, 2, 3, 65_535
+SUBSCRIBE_ID, UNSUBSCRIBE_ID, FIRST_OTHER_ID, LAST_ID = 1, 2, 3, 65_535
 PUBACK_SUCCESS = 0x4002_0000  # a PUBACK without reason: type 4, remaining length 2, packet id (MQTT 5, 3.4)
 CONNACK_OF_MQTT_3 = b"\x20\x02"  # remaining length 2: no property length, so not MQTT 5
 
@@ -173,6 +173,7 @@ class Connection(asyncio.BufferedProtocol):
         self._publish_window = 0
         self._last_id = LAST_ID
         self._pings_before_suback = 0
+        self._adding: dict[int, tuple[Sequence[str], asyncio.Future[Mapping[str, str]]]] = {}
         self._marker = b""
         self._marker_rank: int | None = None
         self.marker_pending = True
@@ -330,6 +331,8 @@ class Connection(asyncio.BufferedProtocol):
                 self._on_connack(packet)
             case SubAckPacket() if self.epoch and packet.packet_id == SUBSCRIBE_ID:
                 self._on_suback(packet)
+            case SubAckPacket() if packet.packet_id in self._adding:
+                self._on_added(packet)
             case PubAckPacket():
                 self._on_puback(self._publishing.pop(packet.packet_id, ""), packet.reason_code)
             case UnsubAckPacket():
@@ -359,25 +362,27 @@ class Connection(asyncio.BufferedProtocol):
 
     def _subscribe(self) -> None:
         """At each connect, since routes can have changed; harmless where the session still has them."""
-        if self._withdrawn:
-            self._write(UnsubscribePacket(UNSUBSCRIBE_ID, list(self._withdrawn)).write())
-        topic_filters = [
-            TopicFilter(
-                pattern,
-                max_qos=QoS.AT_LEAST_ONCE,
-                retain_handling=RetainHandling.SEND_NEVER,
-                retain_as_published=False,  # so the flag means: from the store, not: asked to be stored
-            )
-            for pattern in self._filters
-        ]
-        self._write(SubscribePacket(SUBSCRIBE_ID, topic_filters).write())
+        self.unsubscribe(self._withdrawn)
+        self._write(SubscribePacket(SUBSCRIBE_ID, _topic_filters(self._filters)).write())
+
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Take these out of the session; harmless where it does not have them."""
+        if filters:
+            self._write(UnsubscribePacket(UNSUBSCRIBE_ID, list(filters)).write())
+
+    def subscribe(self, filters: Sequence[str]) -> asyncio.Future[Mapping[str, str]]:
+        """Ask for more filters; the answer is those that were refused, each with the broker's reason."""
+        packet_id, refused = self._free_id(), self._loop.create_future()
+        self._adding[packet_id] = filters, refused
+        self._write(SubscribePacket(packet_id, _topic_filters(filters)).write())
+        return refused
+
+    def _on_added(self, packet: SubAckPacket) -> None:
+        filters, refused = self._adding.pop(packet.packet_id)
+        refused.set_result(_refused(filters, packet))
 
     def _on_suback(self, packet: SubAckPacket) -> None:
-        refused = {
-            pattern: code.name
-            for pattern, code in zip(self._filters, packet.reason_codes, strict=False)
-            if code is not SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE
-        }
+        refused = _refused(self._filters, packet)
         if refused or len(packet.reason_codes) != len(self._filters):
             detail = f"the broker did not grant at QoS 1: {refused or 'all filters'}"
             remedy = f"allow {self._settings.username or 'anonymous'} to read these topics"
@@ -435,7 +440,7 @@ class Connection(asyncio.BufferedProtocol):
         if qos == 0:
             self._write(PublishPacket(topic, payload).write())
             return True
-        if len(self._publishing) >= min(self._publish_window, LAST_ID - FIRST_PUBLISH_ID):
+        if len(self._publishing) >= min(self._publish_window, LAST_ID - FIRST_OTHER_ID):
             return False
         packet_id = self._free_id()
         self._publishing[packet_id] = topic
@@ -444,8 +449,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _free_id(self) -> int:
         while True:
-            self._last_id = self._last_id + 1 if self._last_id < LAST_ID else FIRST_PUBLISH_ID
-            if self._last_id not in self._publishing:
+            self._last_id = self._last_id + 1 if self._last_id < LAST_ID else FIRST_OTHER_ID
+            if self._last_id not in self._publishing and self._last_id not in self._adding:
                 return self._last_id
 
     def publish_marker(self) -> None:
@@ -537,6 +542,27 @@ def ending_of(error: Exception | None) -> Ending:
         return Ending(Reaction.RETRY_SLOWLY, f"TLS: {error}", remedy)
     why = "closed by the broker" if error is None else str(error) or type(error).__name__
     return Ending(Reaction.RETRY, f"no connection: {why}")
+
+
+def _topic_filters(patterns: Sequence[str]) -> list[TopicFilter]:
+    return [
+        TopicFilter(
+            pattern,
+            max_qos=QoS.AT_LEAST_ONCE,
+            retain_handling=RetainHandling.SEND_NEVER,
+            retain_as_published=False,  # so the flag means: from the store, not: asked to be stored
+        )
+        for pattern in patterns
+    ]
+
+
+def _refused(patterns: Sequence[str], packet: SubAckPacket) -> dict[str, str]:
+    """The filters that were not granted at QoS 1, each with the broker's reason."""
+    return {
+        pattern: code.name
+        for pattern, code in zip(patterns, packet.reason_codes, strict=False)
+        if code is not SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE
+    }
 
 
 def _publish_before_connack(message: RawMessage) -> None:

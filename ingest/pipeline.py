@@ -3,7 +3,8 @@
 Promises: a message is acknowledged only after the transaction that holds its fate has committed, in the
 order of arrival, on the connection it came on. While one transaction commits, the next group of messages
 is received and normalised. Nothing is acknowledged while the database is away; the broker's flow control
-then holds the backlog. Does not promise anything for QoS 0.
+then holds the backlog. Another configuration is taken up between two commits, with all of its parts at once;
+what arrives meanwhile waits in the broker's window. Does not promise anything for QoS 0.
 
 Called by `huewatch run`, which gives it the parts. All database work runs on the one thread of `worker`.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -22,6 +23,7 @@ import numpy as np
 from msgspec import structs
 
 from ingest import metrics
+from ingest.catalog import Catalogue
 from ingest.clock import Clock, LogicalNow
 from ingest.model import (
     BlindReason,
@@ -36,8 +38,10 @@ from ingest.model import (
     Request,
     Sink,
 )
-from ingest.mqtt import Gathered, SessionStarted, Subscriber
+from ingest.mqtt import Gathered, NotAdmitted, SessionStarted, Subscriber
 from ingest.normalise import Normaliser, is_marker, tick_of
+from ingest.refine import Refiner
+from ingest.store import codec_memory, quarantine
 from ingest.store.errors import Poison, SinkFailed, Transient
 from ingest.store.write import Writer
 
@@ -49,12 +53,32 @@ RETRY_FIRST_SECONDS = 0.05
 RETRY_LAST_SECONDS = 2.0  # a database that returned is noticed within this time
 REPLAY_SECONDS = 2.0  # between two looks for what is to be read again from quarantine
 REPLAY_MESSAGES = 200  # read again at once: live readings wait for no more than these
+# Between two tries to decide again: each reads all state anew, seconds of work at 10,000 series.
+DECIDE_FIRST_SECONDS = 0.5
+DECIDE_LAST_SECONDS = 10.0
+UNDECIDED_ROWS = 20_000  # of those stored without a decision in one transaction, as in a large batch
 REQUEST_SECONDS = 60.0  # between two equal requests to a gateway: it may be slow, or never answer
 TICK_COMMITTED_TOPIC = "huewatch/tick/committed"
 
 
 class Stopped(Exception):
     """The pipeline was told to stop while a transaction could not be committed."""
+
+
+class NotTaken(Exception):
+    """Another configuration cannot be taken up, and the one before stays in force; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one configuration comes to: all that is in force together."""
+
+    catalogue: Catalogue
+    ids: Mapping[str, int]
+    normaliser: Normaliser
+    refiner: Refiner
+    sinks: Sequence[Sink]
+    filters: Sequence[str]
 
 
 class Sight:
@@ -113,15 +137,31 @@ class Pipeline:
         self._step: list[RawMessage] = []  # logical time: messages since the last tick
         self._stopping = asyncio.Event()
         self._sinks_current = True
+        self._decide_at = clock.monotonic()
+        self._decide_pause = DECIDE_FIRST_SECONDS
         self._ticked = clock.monotonic()
         self._replay_at = clock.monotonic()
         self._requested: dict[str, float] = {}
+        self._swapping: tuple[Parts, asyncio.Future[None]] | None = None
         self.sight = Sight()
         self.committed_monotonic: float | None = None
 
     def stop(self) -> None:
         """Finish the commit under way, acknowledge it, take nothing new."""
         self._stopping.set()
+
+    def gateway_of(self, topic: str) -> str:
+        """The gateway that a topic names in the configuration in force."""
+        return self._normaliser.gateway_of(topic)
+
+    async def swap(self, parts: Parts) -> None:
+        """Take up another configuration between two commits; one call at a time.
+
+        Raises `NotTaken` or `NotAdmitted`: then the one before is in force as if nothing had been asked.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._swapping = parts, done
+        await done
 
     async def run(self) -> None:
         """Receive, commit and acknowledge until stopped; the last commit is awaited before returning."""
@@ -135,6 +175,10 @@ class Pipeline:
                 )
                 if committing is not None and committing.done():
                     await committing
+                if self._swapping is not None:
+                    await _finished(committing)
+                    await self._take_up(*self._swapping)
+                    self._swapping = None
                 gathered = Gathered(None, [])
                 if gathering.done():
                     gathered = gathering.result()
@@ -151,9 +195,49 @@ class Pipeline:
         except Stopped:
             log.warning("stopped with unacknowledged messages; the broker will deliver them again")
         finally:
-            for task in (gathering, stopping, committing):
+            swapping = None if self._swapping is None else self._swapping[1]
+            for task in (gathering, stopping, committing, swapping):
                 if task is not None:
                     task.cancel()
+
+    async def _take_up(self, parts: Parts, done: asyncio.Future[None]) -> None:
+        started = self._clock.monotonic()
+        try:
+            await self._admit(parts)
+        except (NotTaken, NotAdmitted) as refusal:
+            await self._note_filters(self._subscriber.filters)
+            done.set_exception(refusal)
+            return
+        self._normaliser, self._sinks = parts.normaliser, parts.sinks
+        self._sinks_current = True
+        self._decide_at = self._clock.monotonic()
+        grown = not set(parts.filters) <= set(self._subscriber.filters)
+        self._subscriber.settle_on(parts.filters)
+        await self._note_filters(parts.filters)
+        if grown:  # silence on a route that nobody heard counts from now
+            self.sight.lose(BlindReason.BACKLOG)
+            self._subscriber.publish_marker()
+        log.info("configuration taken up", extra={"seconds": round(self._clock.monotonic() - started, 3)})
+        done.set_result(None)
+
+    async def _admit(self, parts: Parts) -> None:
+        """All that may refuse a configuration: the broker, and whatever reads its state."""
+        before = self._subscriber.filters
+        await self._note_filters([*before, *sorted(set(parts.filters).difference(before))])
+        await self._subscriber.admit(parts.filters)
+        try:
+            await self._until_done(lambda: self._read_state(parts))
+        except (SinkFailed, Poison) as failure:
+            self._subscriber.settle_on(before, parts.filters)
+            raise NotTaken(str(failure)) from failure
+
+    def _read_state(self, parts: Parts) -> None:
+        parts.normaliser.recall(self._writer.use(codec_memory.load))
+        for correction in self._writer.take_up(parts.catalogue, parts.ids, parts.refiner, parts.sinks):
+            log.warning("levels corrected", extra={"correction": str(correction)})
+
+    async def _note_filters(self, filters: Sequence[str]) -> None:
+        await self._until_done(lambda: self._writer.note_filters(filters))
 
     def _prepare(self, messages: Sequence[RawMessage]) -> list[Work]:
         """Normalise; in logical time a step's messages wait for the tick that says when they came."""
@@ -179,7 +263,11 @@ class Pipeline:
         if self._logical_now is not None or self._clock.monotonic() < self._replay_at:
             return []
         await _finished(committing)
-        messages = await self._until_done(lambda: self._writer.requested_replays(REPLAY_MESSAGES))
+        messages = await self._until_done(
+            lambda: self._writer.use(
+                lambda connection: quarantine.take_requested(connection, REPLAY_MESSAGES)
+            )
+        )
         if not messages:
             self._replay_at = self._clock.monotonic() + REPLAY_SECONDS
             return []
@@ -240,33 +328,72 @@ class Pipeline:
 
     async def _commit(self, intake: Intake, tick: bool) -> None:
         try:
-            if not self._sinks_current:
-                await self._until_done(lambda: self._writer.rebuild(self._sinks))
-                self._sinks_current = True
-            self._count(intake, await self._until_done(lambda: self._write(intake, tick, self._sinks)))
-        except SinkFailed as failure:
-            await self._store_undecided(intake, tick, failure)
+            if self._clock.monotonic() < self._decide_at:
+                await self._store(intake, tick, None)
+            else:
+                await self._decide(intake, tick)
         except Poison as poison:
             await self._split(intake, tick, poison)
-        else:
-            if self.sight.reason is BlindReason.UNDECIDED:  # decided again: see as after a reconnect
-                self.sight.lose(BlindReason.BACKLOG)
-                self._subscriber.publish_marker()
 
-    def _write(self, intake: Intake, tick: bool, sinks: Sequence[Sink]) -> Committed:
-        moment = Moment(self._clock.now(), tick, self.sight.since)
-        return self._writer.commit(intake, moment, sinks, self.sight.reason or "")
+    async def _decide(self, intake: Intake, tick: bool) -> None:
+        """Store the intake with what the sinks decide on it, or without where they cannot."""
+        try:
+            await self._catch_up()
+            await self._store(intake, tick, self._sinks)
+        except SinkFailed as failure:
+            self._is_undecided(failure)
+            await self._store(intake, tick, None)
+            return
+        self._decide_pause = DECIDE_FIRST_SECONDS
+        if self.sight.reason is BlindReason.UNDECIDED:  # decided again: see as after a reconnect
+            self.sight.lose(BlindReason.BACKLOG)
+            self._subscriber.publish_marker()
 
-    async def _store_undecided(self, intake: Intake, tick: bool, failure: SinkFailed) -> None:
-        """Keep the observations although nothing could be decided on them, and say that we do not see."""
+    def _is_undecided(self, failure: SinkFailed) -> None:
+        """Observations are kept although nothing can be decided on them; say that we do not see."""
         log.error("observations stored without a decision on them", exc_info=failure)
         metrics.EVALUATION_FAILURES.inc()
         self._sinks_current = False
+        self._decide_at = self._clock.monotonic() + self._decide_pause
+        self._decide_pause = min(2 * self._decide_pause, DECIDE_LAST_SECONDS)
         self.sight.lose(BlindReason.UNDECIDED)
-        try:
-            self._count(intake, await self._until_done(lambda: self._write(intake, tick, ())))
-        except Poison as poison:
-            await self._split(intake, tick, poison)
+
+    async def _catch_up(self) -> None:
+        """Before newer rows: let sinks that failed read their state again, then decide on what was left.
+
+        A row on which no decision can be had alone is given up, or it would stop every decision for ever;
+        but not while the sinks fail without any row.
+        """
+        if not self._sinks_current:
+            await self._until_done(lambda: self._writer.rebuild(self._sinks))
+            self._sinks_current = True
+        rows = UNDECIDED_ROWS
+        while self._writer.undecided:
+            try:
+                await self._decide_again(rows, self._sinks)
+                rows = UNDECIDED_ROWS
+            except SinkFailed as failure:
+                await self._decide_again(0, self._sinks)
+                if rows == 1:
+                    await self._give_up(failure)
+                rows = max(1, min(rows, self._writer.undecided) // 2)
+
+    async def _decide_again(self, rows: int, sinks: Sequence[Sink]) -> None:
+        nothing = Intake.empty()
+        self._count(nothing, await self._until_done(lambda: self._write(nothing, False, sinks, rows)))
+
+    async def _give_up(self, failure: SinkFailed) -> None:
+        log.error("a row is remembered without a decision on it", exc_info=failure)
+        metrics.GIVEN_UP.inc()
+        await self._decide_again(1, ())
+        await self._until_done(lambda: self._writer.rebuild(self._sinks))
+
+    async def _store(self, intake: Intake, tick: bool, sinks: Sequence[Sink] | None) -> None:
+        self._count(intake, await self._until_done(lambda: self._write(intake, tick, sinks)))
+
+    def _write(self, intake: Intake, tick: bool, sinks: Sequence[Sink] | None, again: int = 0) -> Committed:
+        moment = Moment(self._clock.now(), tick, self.sight.since)
+        return self._writer.commit(intake, moment, sinks, self.sight.reason or "", again=again)
 
     async def _split(self, intake: Intake, tick: bool, poison: Poison) -> None:
         """Commit a refused batch in halves, in order of arrival, until each message has a fate."""

@@ -18,8 +18,8 @@ from ingest.catalog import Catalogue
 from ingest.derive import Series
 from ingest.derive.deriver import DerivedRows, Deriver, Load, Staged
 from ingest.derive.inputs import REACH, News
-from ingest.model import ObservationBatch, Quality
-from ingest.quality import worst
+from ingest.model import ObservationBatch, Quality, Revised
+from ingest.quality import calibrating, worst
 from ingest.quality.appraiser import Appraisal, Appraiser, Need, Revisions
 
 # Of the datastreams that a need names the newest rows, a part of the datastreams at a time.
@@ -38,6 +38,15 @@ class Refined:
     derived: DerivedRows
     appraisal: Appraisal
     staged: Staged
+
+    def revised(self, doubted: Revised) -> Revised:
+        """The rows whose flag is another now, with those of a burst that the store found to be doubted."""
+        told = self.revisions.quality != self.revisions.was
+        return Revised(
+            np.concatenate((self.revisions.datastream[told], doubted.datastream)),
+            np.concatenate((self.revisions.time[told], doubted.time)),
+            np.concatenate((self.revisions.quality[told], doubted.quality)),
+        )
 
 
 class Refiner:
@@ -71,7 +80,7 @@ class Refiner:
             doubted = fresh.quality.copy()
             doubted[burst.rows] = worst(doubted[burst.rows], np.full(len(burst.rows), SUSPECT))
             fresh = replace(fresh, quality=doubted)
-        appraisal = self._appraiser.evaluate(fresh)
+        appraisal = self._appraiser.evaluate(fresh, calibrating(fresh.tests))
         rows = replace(fresh, quality=appraisal.quality, tests=appraisal.tests)
         revisions = appraisal.revisions
         told = revisions.quality != revisions.was  # results depend on nothing else of a row's flags

@@ -2,35 +2,37 @@
 
 Promises: starts also while the database or the broker is away and waits for them; refuses (`Fatal`,
 `PartitionHeld`, `Refused`) what only a person can mend; on SIGTERM or SIGINT finishes the commit under way,
-acknowledges it and says goodbye, so that nothing is delivered again. Called by `huewatch run`.
+acknowledges it and says goodbye, so that nothing is delivered again; on SIGHUP, or when the database asks for
+it, takes up its configuration anew (`ingest.reload`). Called by `huewatch run`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import random
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 
 from ingest import metrics
-from ingest.catalog import Catalogue
 from ingest.clock import MICROS_PER_SECOND, Clock, LogicalNow, system_clock
 from ingest.health import serve_health
-from ingest.model import Nature, Remembered, Sink
+from ingest.model import Nature
 from ingest.mqtt import BrokerSettings, Statistics, Subscriber
 from ingest.normalise import Limits, Normaliser
-from ingest.pipeline import Pipeline
+from ingest.pipeline import Parts, Pipeline
 from ingest.refine import Refiner
+from ingest.reload import Configuration, Read, Reloader, keep_from_collector, on_hangup
 from ingest.settings import Settings
 from ingest.store import codec_memory
+from ingest.store.configuration import started
 from ingest.store.connection import connect
 from ingest.store.datastreams import register
 from ingest.store.errors import Fatal, Transient
@@ -46,7 +48,6 @@ READY_COMMIT_SECONDS = 10.0  # ticks commit every second; ten missing ones are n
 SAMPLE_SECONDS = 1.0
 
 Packages = Sequence[tuple[str, Traversable]]
-MakeSinks = Callable[[Mapping[str, int]], Sequence[Sink]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +63,25 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class _Opened:
     writer: Writer
-    ids: Mapping[str, int]
-    sinks: Sequence[Sink]
+    parts: Parts
     subscribed: Sequence[str]  # what the broker's session may still hold from the process before
     lossy: Sequence[str]  # the database's switches that can lose a commit
-    remembered: Sequence[Remembered]
 
 
 async def serve(
-    settings: Settings, place: Place, catalogue: Catalogue, packages: Packages, make_sinks: MakeSinks
+    settings: Settings, place: Place, configuration: Configuration, read: Read, packages: Packages
 ) -> None:
-    """Run until told to stop. `make_sinks` gets the number of every datastream."""
-    stop = asyncio.Event()
+    """Run until told to stop; `read` gives the configuration anew when a reload is asked for."""
+    stop, hangup = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    on_hangup(hangup, stop)
     with ThreadPoolExecutor(1, "database") as worker:
-        opened = await _open_patiently(
-            worker, stop, lambda: _open(settings, place, catalogue, packages, make_sinks)
-        )
+        opened = await _open_patiently(worker, stop, lambda: _open(settings, place, configuration, packages))
         if opened is None:
             return
         try:
-            await _serve_opened(settings, place, catalogue, opened, worker, stop)
+            await _serve_opened(settings, place, configuration, read, opened, worker, stop, hangup)
         finally:
             await asyncio.get_running_loop().run_in_executor(worker, opened.writer.close)
 
@@ -106,10 +104,8 @@ async def _open_patiently(
     return None
 
 
-def _open(
-    settings: Settings, place: Place, catalogue: Catalogue, packages: Packages, make_sinks: MakeSinks
-) -> _Opened:
-    with contextlib.closing(connect(place.database_url, application_name="huewatch-start")) as connection:
+def _open(settings: Settings, place: Place, configuration: Configuration, packages: Packages) -> _Opened:
+    with closing(connect(place.database_url, application_name="huewatch-start")) as connection:
         if missing := pending(connection, packages):
             raise Fatal(f"the database lacks {', '.join(missing)}: run `huewatch migrate`")
         marked = nature_mark(connection)
@@ -120,54 +116,77 @@ def _open(
             )
         lossy = check_durability(connection)
         kind = database_kind(connection)
-        remembered = codec_memory.load(connection)
-        keys = [key for key, _, _ in (*catalogue.datastreams(), *catalogue.derived())]
-        ids = register(connection, keys, place.nature)
     metrics.DATABASE.info({"kind": str(kind)})
     for name in lossy:
         log.error("the database can lose commits", extra={"switched_off": name})
+    parts = prepare(settings, place, configuration)
     owner = f"{socket.gethostname()}/{os.getpid()}"
-    refiner = Refiner(catalogue, ids)
-    writer = Writer(place.database_url, settings.partition, owner, settings.receive_maximum, refiner)
+    writer = Writer(place.database_url, settings.partition, owner, settings.receive_maximum, parts.refiner)
     claim = writer.claim()
-    for correction in writer.correct_zeros(catalogue, ids):
+    parts.normaliser.recall(writer.use(codec_memory.load))
+    for correction in writer.correct_zeros(configuration.catalogue, parts.ids):
         log.warning("levels corrected", extra={"correction": str(correction)})
-    sinks = make_sinks(ids)
-    writer.rebuild(sinks)
+    writer.rebuild(parts.sinks)
+    writer.use(lambda connection: started(connection, settings.partition, configuration.version))
     log.info("partition claimed", extra={"epoch": claim.epoch, "database": str(kind), "owner": owner})
-    return _Opened(writer, ids, sinks, claim.filters, lossy, remembered)
+    return _Opened(writer, parts, claim.filters, lossy)
+
+
+def prepare(settings: Settings, place: Place, configuration: Configuration) -> Parts:
+    """The parts that a configuration comes to; every datastream without a number is given one."""
+    catalogue = configuration.catalogue
+    keys = [key for key, _, _ in (*catalogue.datastreams(), *catalogue.derived())]
+    with closing(connect(place.database_url, application_name="huewatch-prepare")) as connection:
+        ids = register(connection, keys, place.nature)
+    limits = Limits(
+        max_age=int(settings.max_age_days * 86_400 * MICROS_PER_SECOND),
+        max_skew=int(settings.max_skew * MICROS_PER_SECOND),
+    )
+    filters = [route.filter for route in catalogue.routes]
+    if place.logical_time:
+        filters.append(TICK_TOPIC)
+    normaliser = Normaliser(catalogue, ids, place.nature, limits)
+    return Parts(catalogue, ids, normaliser, Refiner(catalogue, ids), configuration.make_sinks(ids), filters)
 
 
 async def _serve_opened(
     settings: Settings,
     place: Place,
-    catalogue: Catalogue,
+    configuration: Configuration,
+    read: Read,
     opened: _Opened,
     worker: ThreadPoolExecutor,
     stop: asyncio.Event,
+    hangup: asyncio.Event,
 ) -> None:
     real = system_clock()
     logical = LogicalNow(0) if place.logical_time else None
     clock = real if logical is None else Clock(logical, real.monotonic, real.sleep)
-    limits = Limits(
-        max_age=int(settings.max_age_days * 86_400 * MICROS_PER_SECOND),
-        max_skew=int(settings.max_skew * MICROS_PER_SECOND),
-    )
-    normaliser = Normaliser(catalogue, opened.ids, place.nature, limits)
-    normaliser.recall(opened.remembered)
-    filters = [route.filter for route in catalogue.routes]
-    if place.logical_time:
-        filters.append(TICK_TOPIC)
-    jitter = random.Random()
-    withdrawn = sorted(set(opened.subscribed).difference(filters))
+    parts, writer, jitter = opened.parts, opened.writer, random.Random()
+    withdrawn = sorted(set(opened.subscribed).difference(parts.filters))
     subscriber = Subscriber(
-        place.broker, filters, clock, jitter, gateway_of=normaliser.gateway_of, withdrawn=withdrawn
+        place.broker,
+        parts.filters,
+        clock,
+        jitter,
+        gateway_of=lambda topic: pipeline.gateway_of(topic),
+        withdrawn=withdrawn,
     )
     pipeline = Pipeline(
-        subscriber, normaliser, opened.writer, opened.sinks, clock, worker, jitter, logical_now=logical
+        subscriber, parts.normaliser, writer, parts.sinks, clock, worker, jitter, logical_now=logical
     )
-    gc.collect()
-    gc.freeze()  # the catalogue lives as long as we do: a pause of 0.1 s each time it was looked through
+    reloader = Reloader(
+        configuration,
+        read,
+        lambda wanted: prepare(settings, place, wanted),
+        pipeline,
+        writer,
+        worker,
+        settings.partition,
+        hangup,
+    )
+    metrics.CONFIG.info({"version": configuration.version})
+    keep_from_collector()
     lossy = () if settings.accept_data_loss else opened.lossy
     health = serve_health(
         settings.metrics_host,
@@ -176,17 +195,20 @@ async def _serve_opened(
         lambda: readiness(pipeline, subscriber, lossy, clock.monotonic()),
     )
     try:
-        await _until_stopped(subscriber, pipeline, stop)
+        await _until_stopped(subscriber, pipeline, reloader, stop)
     finally:
         await asyncio.to_thread(health.shutdown)
         health.server_close()
 
 
-async def _until_stopped(subscriber: Subscriber, pipeline: Pipeline, stop: asyncio.Event) -> None:
+async def _until_stopped(
+    subscriber: Subscriber, pipeline: Pipeline, reloader: Reloader, stop: asyncio.Event
+) -> None:
     """Whatever ends first ends all: the word to stop, or a failure that is then raised."""
     receiving = asyncio.create_task(subscriber.run(), name="receive")
     committing = asyncio.create_task(pipeline.run(), name="pipeline")
     sampling = asyncio.create_task(_sample(subscriber), name="sample")
+    reloading = asyncio.create_task(reloader.run(), name="reload")
     stopping = asyncio.create_task(stop.wait(), name="stop")
     await asyncio.wait({receiving, committing, stopping}, return_when=asyncio.FIRST_COMPLETED)
     pipeline.stop()
@@ -194,8 +216,8 @@ async def _until_stopped(subscriber: Subscriber, pipeline: Pipeline, stop: async
         await committing
     finally:
         await subscriber.stop()
-        sampling.cancel()
-        stopping.cancel()
+        for task in (sampling, reloading, stopping):
+            task.cancel()
         await receiving
 
 

@@ -72,6 +72,12 @@ class Settings(BaseModel):
     metrics_host: str = Field("127.0.0.1", description="Address of metrics and health")
     metrics_port: int = Field(9108, ge=1, le=65_535, description="Port of metrics and health of `run`")
     feed_metrics_port: int = Field(9109, ge=1, le=65_535, description="Port of metrics and health of `feed`")
+    # What keeps notices back; the reasons for the numbers stand at `alerts.suppression.Limits`.
+    flap_openings: int = Field(3, ge=1, description="More openings of one alert than this flap")
+    flap_window: Duration = Field(3_600.0, description="The time in which openings are counted")
+    storm_first: int = Field(5, ge=1, description="Openings at once that are told one by one")
+    storm_window: Duration = Field(120.0, description="What is at once")
+    storm_digest: Duration = Field(2.0, description="How long the rest is collected for one notice")
     accept_data_loss: bool = Field(False, description="Be ready although the database may lose commits")
     # A gateway's store-and-forward after a long outage, well within retention.
     max_age_days: float = Field(
@@ -79,6 +85,11 @@ class Settings(BaseModel):
     )
     # A gateway's clock off by 5 minutes is common; more says that its time cannot be believed.
     max_skew: Duration = Field(300.0, le=86_400, description="Readings further in the future are quarantined")
+
+    # A gateway's store-and-forward after a cut; what differs from what was told is said so much later.
+    allowed_lateness: Duration = Field(
+        3_600.0, ge=60, le=86_400, description="After so much newer time a reading is final for the record"
+    )
 
     @field_validator("database_url")
     @classmethod

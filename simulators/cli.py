@@ -1,8 +1,9 @@
-"""`huewatch simulate` and `huewatch publish-test`: a flood and a single reading, sent as gateways send them.
+"""`huewatch simulate`, `simulate-history` and `publish-test`: a flood, its file, and a single reading.
 
-Both go to the broker that the flags or the environment name, or to the one of `--embedded DIR`. `simulate`
-refuses any broker that is neither this machine's own nor marked for exercises; `publish-test` refuses to
-invent a reading for people who act on it. `register` puts both among the other commands of `huewatch`.
+The first and the last go to the broker that the flags or the environment name, or to the one of `--embedded
+DIR`. `simulate` refuses any broker that is neither this machine's own nor marked for exercises;
+`publish-test` refuses to invent a reading for people who act on it. `register` puts them among the other
+commands of `huewatch`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ingest.model import Nature
 from simulators import publish_test as trials
 from simulators.broker import Address, BrokerError, connected, exercise_only, tls_context
 from simulators.feed_client import FeedClient
+from simulators.history import write_history
 from simulators.plan import PlanError, make_plan
 from simulators.publish_test import Refused, Step, Trial
 from simulators.replay import Progress, play_by_clock
@@ -67,6 +69,7 @@ class Known(Protocol):
 def register(app: typer.Typer) -> None:
     """Mount the commands."""
     app.command("simulate")(simulate)
+    app.command("simulate-history")(simulate_history)
     # A level below zero is an argument, not an option.
     app.command("publish-test", context_settings={"ignore_unknown_options": True})(publish_test)
 
@@ -114,6 +117,28 @@ def simulate(
         raise _refusal(error) from error
     except KeyboardInterrupt:
         console.print("stopped")
+
+
+def simulate_history(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(file_okay=False, help="The folder to write to.")],
+    scenario: Annotated[
+        str, typer.Option(help="Name of a shipped scenario, or the path of a YAML file.")
+    ] = DEFAULT_SCENARIO,
+    seed: Annotated[int | None, typer.Option(help="Another seed gives other noise, rain and faults.")] = None,
+) -> None:
+    """Write a scenario's readings with their arrivals as a CSV that `huewatch backtest --csv` plays.
+
+    Example: huewatch simulate-history --scenario dry-month --out histories
+    """
+    played = load_scenario(scenario)
+    chosen = played.seed if seed is None else seed
+    try:
+        plan = make_plan(played, _catalogue(context, Nature.EXERCISE), chosen)
+    except PlanError as error:
+        raise _refusal(error) from error
+    file, rows = write_history(plan, chosen, out)
+    typer.echo(f"{rows:,} readings of {played.name}, seed {chosen}: {file}")
 
 
 def publish_test(

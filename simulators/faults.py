@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ingest.catalog import Datastream, Station
 from ingest.clock import to_micros
-from simulators.scenario import MINUTE, Interval, Late, SeriesSpec, Spiking
+from simulators.scenario import HOUR, MINUTE, Interval, Late, SeriesSpec, Spiking, Wear
 
 QUIET_CADENCES = 3  # readings between two spikes: one wild sample, never a run of them
 LOST_ECHO_SHARE = 0.12  # of a submerged sensor's readings: it hears no echo at all
@@ -100,6 +100,32 @@ def spike(track: Track, spec: Spiking, rng: np.random.Generator) -> None:
             track.value[index] += rng.uniform(*spec.size)
             track.spikes += 1
             previous = int(index)
+
+
+def wear(track: Track, spec: Wear, rng: np.random.Generator) -> None:
+    """What chance does to the sensor itself: wild samples, and values that stand still."""
+    if track.datastream.unit != "m":
+        return
+    count = len(track.time)
+    for first in np.flatnonzero(rng.random(count) < spec.stuck).tolist():
+        until = track.time[first] + round(rng.uniform(*spec.stuck_hours) * HOUR)
+        track.value[(track.time >= track.time[first]) & (track.time < until)] = track.value[first]
+    wild = np.flatnonzero(rng.random(count) < spec.spikes)
+    track.value[wild] += rng.uniform(*spec.spike_metres, len(wild)) * rng.choice((-1.0, 1.0), len(wild))
+    track.spikes += len(wild)
+
+
+def draw_outages(track: Track, spec: Wear, rng: np.random.Generator) -> list[Outage]:
+    """When its device is not heard of, and when it holds back what it has (Markov chains, by reading)."""
+    drawn = []
+    for first in np.flatnonzero(rng.random(len(track.time)) < spec.outages).tolist():
+        lasts = rng.exponential(spec.outage_minutes) * MINUTE
+        drawn.append(Outage(int(track.arrives[first]), int(track.arrives[first] + lasts), late=False))
+    for first in np.flatnonzero(rng.random(len(track.time)) < spec.held_back).tolist():
+        last = min(first + int(rng.integers(*spec.held_readings, endpoint=True)), len(track.time) - 1)
+        begins, ends = int(track.arrives[first]), int(track.arrives[last])
+        drawn.append(Outage(begins, ends, late=True, newest_first=bool(rng.random() < 0.5)))
+    return drawn
 
 
 def draw_late(

@@ -183,6 +183,7 @@ def _disturb(scenario: Scenario, track: Track, rng: np.random.Generator) -> None
             faults.spike(track, spiking, rng)
     if track.key in scenario.faults.submerged:
         faults.submerge(track, rng)
+    faults.wear(track, scenario.faults.wear, rng)
 
 
 def _interrupt(scenario: Scenario, tracks: Sequence[Track], rng: np.random.Generator) -> None:
@@ -194,6 +195,8 @@ def _interrupt(scenario: Scenario, tracks: Sequence[Track], rng: np.random.Gener
     ]
     if spec.late:
         outages += faults.draw_late(spec.late, scenario.start, scenario.end, scenario.step, rng)
+    for first in {_device(track): track for track in reversed(tracks)}.values():
+        outages += [(first.key, outage) for outage in faults.draw_outages(first, spec.wear, rng)]
     for key, outage in outages:
         hit = [track for track in tracks if track.key == key]
         same = [

@@ -221,7 +221,7 @@ def refuse_unseen(trial: Trial, feed: FeedClient) -> None:
         raise Refused(f"no feed to follow it on ({error}): start `feed`, or name another by --feed") from None
     own = trial.station.nature.value
     if station is None:
-        raise Refused(f"{feed.url} does not know {trial.key}: restart `run` and `feed` with this catalogue")
+        raise Refused(f"{feed.url} does not know {trial.key}: `huewatch reload` takes up this catalogue")
     if nature != own:
         raise Refused(
             f"{feed.url} shows {trial.station.id} as {nature}, but this reading would be marked {own} and be "

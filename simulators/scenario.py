@@ -142,6 +142,24 @@ class Spiking(Part):
     size: tuple[float, float]
 
 
+class Wear(Part):
+    """What goes wrong by chance at every sensor alike (domain figures 7.5), by reading.
+
+    `spikes`: single wild samples of `spike_metres` up or down. `stuck`: the value stands still for
+    `stuck_hours`; both of what is measured in metres. `outages`: nothing comes of its device, for
+    `outage_minutes` in the mean. `held_back`: its device keeps `held_readings` and sends them at once.
+    """
+
+    spikes: float = Field(default=0.0, ge=0, le=0.01)
+    spike_metres: tuple[float, float] = (0.3, 3.0)
+    stuck: float = Field(default=0.0, ge=0, le=0.01)
+    stuck_hours: tuple[float, float] = (1.0, 24.0)
+    outages: float = Field(default=0.0, ge=0, le=0.01)
+    outage_minutes: float = Field(default=40.0, gt=0)
+    held_back: float = Field(default=0.0, ge=0, le=0.01)
+    held_readings: tuple[int, int] = (6, 72)
+
+
 class FaultsSpec(Part):
     """What goes wrong; `submerged` sensors are under water while the water is above their blanking height."""
 
@@ -151,6 +169,7 @@ class FaultsSpec(Part):
     stuck: tuple[Interval, ...] = ()
     spiking: tuple[Spiking, ...] = ()
     submerged: tuple[str, ...] = ()
+    wear: Wear = Wear()
 
 
 class Limits(Part):

@@ -21,6 +21,7 @@ from alerts.model import NumberedEvent
 from alerts.sight import AsOf, Newest, look
 from ingest.catalog import Catalogue
 from ingest.model import Nature
+from ingest.store import configuration, maintenance
 from ingest.store.errors import StoreError, reaction_to
 
 STATEMENT_TIMEOUT_MS = 2_000
@@ -37,7 +38,10 @@ class Unavailable(Exception):
 
 
 class Reader:
-    """Reads for the feed. `open` returns at once, also while the database is away."""
+    """Reads for the feed. `open` returns at once, also while the database is away.
+
+    `catalogue` may be replaced at any time: who needs one and the same takes it once.
+    """
 
     def __init__(self, database_url: str, catalogue: Catalogue, nature: Nature) -> None:
         self.catalogue = catalogue
@@ -78,7 +82,8 @@ class Reader:
         """How far we can see in this view. Without `newest`, silent stations are those of the last look."""
         if newest is not None:
             self._newest = newest
-        return look(feed_store.writers(connection), self._newest, self.catalogue)
+        covered = {key for window in maintenance.standing(connection) for key in window.datastreams}
+        return look(feed_store.writers(connection), self._newest, self.catalogue, covered)
 
     def look_around(self) -> AsOf:
         """`as_of` with the newest observations read as well."""
@@ -96,6 +101,11 @@ class Reader:
         with self.snapshot() as connection:
             row = connection.execute("SELECT nature FROM nature_mark").fetchone()
         return None if row is None else str(row[0])
+
+    def configurations(self) -> list[tuple[str, str]]:
+        """The version of the configuration that each partition's `run` has in force."""
+        with self.snapshot() as connection:
+            return configuration.in_force(connection)
 
     def head(self) -> int:
         """The number of the newest event."""

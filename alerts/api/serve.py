@@ -13,7 +13,7 @@ import os
 import random
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 import uvicorn
@@ -22,16 +22,22 @@ from starlette.types import ASGIApp
 from alerts.api.app import create_app
 from alerts.api.hub import Hub
 from alerts.api.reader import Reader, Unavailable
+from alerts.api.reload import ReadCatalogue, follow_configuration
 from alerts.api.security import SecurityHeaders
 from alerts.delivery import Worker
+from alerts.housekeeping import keep_house
+from alerts.receivers import Receiver
 from alerts.receivers.mqtt import MqttSettings
 from alerts.receivers.registry import build
+from alerts.suppression import Limits
 from alerts.wire import Json, as_of_json
+from ingest import metrics
 from ingest.catalog import Catalogue
 from ingest.clock import Clock, system_clock
 from ingest.health import CannotListen, serve_health
 from ingest.model import Nature
 from ingest.mqtt import BrokerSettings
+from ingest.reload import config_version, on_hangup
 from ingest.store.errors import Fatal
 
 UNREAD_MS = 20_000  # a peer that takes nothing for so long is cut off by the kernel
@@ -44,26 +50,36 @@ log = logging.getLogger("huewatch.feed")
 async def serve_feed(
     database_url: str,
     broker: BrokerSettings | None,
-    catalogue: Catalogue,
+    read: ReadCatalogue,
     nature: Nature,
     host: str,
     port: int,
     metrics_host: str,
     metrics_port: int,
+    limits: Limits | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. Without a broker nothing is delivered; the page and the API work."""
+    """Serve until SIGTERM or SIGINT. Without a broker nothing is delivered; the page and the API work.
+
+    `read` gives the catalogue, at the start and again when it is reloaded.
+    """
+    catalogue = read()
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # a line per attempt; `sight_changed` says it
-    stop = asyncio.Event()
+    stop, hangup = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    on_hangup(hangup, stop)
+    metrics.CONFIG.info({"version": config_version(catalogue, ())})
     try:
-        async with running_feed(database_url, broker, catalogue, nature, host, port) as feed:
+        async with running_feed(database_url, broker, catalogue, nature, host, port, limits) as feed:
             change = "HUEWATCH_METRICS_HOST or HUEWATCH_FEED_METRICS_PORT"
             health = serve_health(metrics_host, metrics_port, change, lambda: _readiness(feed.hub))
+            following = follow_configuration(feed.hub.reader, read, feed.use, hangup)
+            reloading = asyncio.create_task(following, name="feed reload")
             try:
                 await stop.wait()
             finally:
+                reloading.cancel()
                 await asyncio.to_thread(health.shutdown)
                 health.server_close()
     except* (Fatal, CannotListen) as group:
@@ -80,11 +96,18 @@ def _first(group: BaseExceptionGroup) -> BaseException:
 
 
 class Feed:
-    """A feed that runs: where it listens, and its hub."""
+    """A feed that runs: where it listens, its hub, and whom it tells."""
 
-    def __init__(self, hub: Hub, address: tuple[str, int]) -> None:
+    def __init__(self, hub: Hub, address: tuple[str, int], receivers: Sequence[Receiver]) -> None:
         self.hub = hub
         self.url = f"http://{address[0]}:{address[1]}"
+        self._receivers = receivers
+
+    def use(self, catalogue: Catalogue) -> None:
+        """Speak of this catalogue's stations from now on, everywhere."""
+        self.hub.reader.catalogue = catalogue
+        for receiver in self._receivers:
+            receiver.use(catalogue)
 
 
 @asynccontextmanager
@@ -95,8 +118,10 @@ async def running_feed(
     nature: Nature,
     host: str = "127.0.0.1",
     port: int = 0,
+    limits: Limits | None = None,
 ) -> AsyncIterator[Feed]:
-    """A feed for as long as the block runs; port 0 takes a free one."""
+    """A feed for as long as the block runs; port 0 takes a free one. `limits`: of suppression."""
+    limits = limits or Limits()
     clock = system_clock()
     reader = Reader(database_url, catalogue, nature)
     hub = Hub(reader, clock)
@@ -108,12 +133,15 @@ async def running_feed(
             background = [
                 group.create_task(_check_nature(reader, clock), name="feed nature"),
                 group.create_task(hub.run(), name="feed hub"),
+                group.create_task(keep_house(database_url, clock, limits), name="feed housekeeping"),
             ]
-            if broker is not None:
-                worker = _mqtt_worker(database_url, broker, catalogue, nature, hub, clock)
-                background.append(group.create_task(worker.run(), name="delivery mqtt"))
+            receivers = [] if broker is None else [_mqtt_receiver(broker, catalogue, nature)]
+            for receiver in receivers:
+                worker = _worker(receiver, database_url, hub, clock, limits)
+                name = f"delivery {receiver.settings.name}"
+                background.append(group.create_task(worker.run(), name=name))
             serving = group.create_task(server.serve([listener]), name="feed http")
-            feed = Feed(hub, listener.getsockname()[:2])
+            feed = Feed(hub, listener.getsockname()[:2], receivers)
             log.info("feed_started", extra={"url": feed.url, "nature": nature.value})
             try:
                 yield feed
@@ -167,19 +195,14 @@ def _listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _mqtt_worker(
-    database_url: str,
-    broker: BrokerSettings,
-    catalogue: Catalogue,
-    nature: Nature,
-    hub: Hub,
-    clock: Clock,
-) -> Worker:
+def _mqtt_receiver(broker: BrokerSettings, catalogue: Catalogue, nature: Nature) -> Receiver:
     """The IOC's broker asks for what this database is for: a city's alerts, or an exercise's."""
-    settings = MqttSettings(name="mqtt", natures=frozenset({nature}))
+    return build(MqttSettings(name="mqtt", natures=frozenset({nature})), broker, catalogue)
+
+
+def _worker(receiver: Receiver, database_url: str, hub: Hub, clock: Clock, limits: Limits) -> Worker:
     owner = f"{socket.gethostname()}/{os.getpid()}"
-    receiver = build(settings, broker, catalogue)
-    return Worker(receiver, database_url, hub, owner, clock, random.Random(owner))
+    return Worker(receiver, database_url, hub, owner, clock, random.Random(owner), limits)
 
 
 async def _check_nature(reader: Reader, clock: Clock) -> None:

@@ -13,11 +13,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from starlette.responses import Response
 
-from alerts import feed_store, store, wire
+from alerts import feed_store, handling_store, store, wire
 from alerts.api.hub import Hub
-from alerts.api.reader import Reader
+from alerts.api.reader import Connection, Reader
 from alerts.feed_store import Wanted
+from alerts.handling import Story, stories
 from alerts.station_view import (
+    Standing,
     appraised_json,
     describe,
     describe_derived,
@@ -25,7 +27,7 @@ from alerts.station_view import (
     station_json,
 )
 from alerts.trend import WINDOW_US
-from ingest.store import read
+from ingest.store import maintenance, read
 
 OBSERVATIONS = 5_000  # 17 days of a 5-minute series in one answer
 EVENTS = 500
@@ -70,15 +72,22 @@ async def status(hub: HubOf) -> Response:
 @router.get("/stations")
 def stations(reader: ReaderOf) -> Response:
     """Every station with newest values, level reached, margin, trend, freshness and what is derived."""
+    catalogue = reader.catalogue  # one and the same for the whole answer, though a reload may come
     with reader.snapshot() as connection:
-        windows = feed_store.windows(connection, reader.nature, reader.catalogue, WINDOW_US)
-        results = feed_store.newest_results(connection, reader.nature, reader.catalogue)
+        windows = feed_store.windows(connection, reader.nature, catalogue, WINDOW_US)
+        results = feed_store.newest_results(connection, reader.nature, catalogue)
         as_of = reader.as_of(connection, {key: rows[-1].time for key, rows in windows.items()})
-        alerting = {alert.newest.event.station for alert in store.open_alerts(connection)}
-    found = [
-        station_json(station, windows, results, alerting, as_of) for station in reader.catalogue.stations
-    ]
+        standing = _standing(connection)
+    found = [station_json(station, windows, results, standing, as_of) for station in catalogue.stations]
     return _answer({"as_of": wire.as_of_json(as_of), "stations": found})
+
+
+def _standing(connection: Connection) -> Standing:
+    """The open alerts, with what people have done, and who works on which sensors."""
+    opened = [alert.newest for alert in store.open_alerts(connection)]
+    handled = handling_store.touched(connection, [one.event.alert_id for one in opened])
+    told = [handled.get(one.event.alert_id, Story(one)) for one in opened]
+    return Standing.of(told, maintenance.standing(connection))
 
 
 @router.get("/datastreams")
@@ -122,33 +131,39 @@ def alerts(
     state: Literal["open", "all"] = "open",
     limit: Annotated[int, Query(ge=1, le=HISTORY)] = 100,
 ) -> Response:
-    """Open alerts, worst first; with `state=all` ended ones too, the one told of last first."""
+    """Open alerts, worst first; with `state=all` ended and cancelled ones too, the one told of last first."""
     with reader.snapshot() as connection:
         as_of = reader.as_of(connection)
         opened = {alert.condition.alert_id: alert for alert in store.open_alerts(connection)}
         head = store.head(connection)
         if state == "open":
-            listed = [alert.newest for alert in opened.values()]
+            newest = [alert.newest for alert in opened.values()]
         else:
-            listed = feed_store.newest_of_alerts(connection, limit)
+            newest = feed_store.newest_of_alerts(connection, limit)
+        handled = handling_store.touched(connection, [one.event.alert_id for one in newest])
     found = []
-    for newest in listed:
-        alert = opened.get(newest.event.alert_id)
-        condition = alert.condition if alert else None
-        found.append(wire.alert_json(newest, condition, as_of, reader.catalogue))
+    for one in newest:
+        story = handled.get(one.event.alert_id, Story(one))
+        if state == "all" or not (story.hidden or story.event.shadow):
+            alert = opened.get(story.event.alert_id)
+            condition = alert.condition if alert else None
+            found.append(wire.alert_json(story, condition, as_of, reader.catalogue))
     return _answer({"as_of": wire.as_of_json(as_of), "head": head, "alerts": found})
 
 
 @router.get("/alerts/{alert_id}")
 def alert(reader: ReaderOf, alert_id: UUID) -> Response:
-    """Every event of one alert, in order."""
+    """Every event of one alert, in order, and what people have done with it."""
     with reader.snapshot() as connection:
         events = store.alert_events(connection, str(alert_id))
         as_of = reader.as_of(connection)
     if not events:
         raise HTTPException(404, "No alert has this id.")
     found = [wire.event_json(each, reader.catalogue) for each in events]
-    return _answer({"as_of": wire.as_of_json(as_of), "alert_id": str(alert_id), "events": found})
+    story = stories(events).get(str(alert_id))
+    handling = wire.handling_json(story) if story else None
+    told = {"alert_id": str(alert_id), "handling": handling, "events": found}
+    return _answer({"as_of": wire.as_of_json(as_of)} | told)
 
 
 @router.get("/events")

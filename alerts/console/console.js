@@ -83,10 +83,11 @@ const datastreams = () =>
   feed.stations.flatMap((station) => station.datastreams.map((stream) => ({ station, stream })));
 
 const card = (station, stream, known) =>
-  item(stream.key, [station.name, stream, known], () => stationCard(station, stream, known));
+  item(stream.key, [station.name, station.maintenance, stream, known], () => stationCard(station, stream, known));
 
 function rowsOf(station, stream, known) {
-  const row = item(stream.key, [station.name, stream, known], () => otherRow(station, stream, known));
+  const stamp = [station.name, station.maintenance, stream, known];
+  const row = item(stream.key, stamp, () => otherRow(station, stream, known));
   const sums = sumsOf(station, stream);
   if (!sums.length || !stream.newest) return [row];
   return [row, item(`${stream.key} sums`, [sums, known], () => sumsRow(station, sums, known))];

@@ -103,7 +103,7 @@ export class Feed {
 
   takeEvent(event) {
     this.position = event.seq;
-    if (this.events.some((known) => known.seq === event.seq)) return;
+    if (event.shadow || this.events.some((known) => known.seq === event.seq)) return;
     this.events = [event, ...this.events].slice(0, EVENTS);
     this.onAlert(event);
     clearTimeout(this.settling);
@@ -118,7 +118,7 @@ export class Feed {
   async loadAll() {
     const answer = await this.get(`/api/v1/events?limit=${EVENTS}`);
     if (answer) {
-      this.events = answer.events.reverse();
+      this.events = answer.events.reverse().filter((event) => !event.shadow);
       this.position = answer.head;
     }
     await this.refresh();

@@ -4,7 +4,7 @@
 
 import { h } from "./dom.js";
 import * as format from "./format.js";
-import { pick, property, word } from "./words.js";
+import { pick, property, said, word } from "./words.js";
 
 export const OLD = new Set(["no_data", "never", "unknown"]);
 export const SUSPECT = 3;
@@ -38,6 +38,16 @@ const distances = (stream) => [margin(stream), nextLevel(stream.level, stream.un
 export function freshness(state, known) {
   const shown = known ? state : "unknown";
   return h("span", { class: `signal ${shown}` }, h("i", { "aria-hidden": "true" }), word(shown));
+}
+
+// Whether somebody works on every sensor of what a stream measures: its values say nothing of the water now.
+const unwatched = (station, stream) => station.not_monitored.includes(stream.property);
+
+function work(station, stream) {
+  return station.maintenance
+    .filter((window) => window.datastreams.includes(stream.key))
+    .map((window) => said("maintenance", { ...window, until: format.moment(window.ends) }))
+    .join(" · ");
 }
 
 // When it was measured; how long ago that is can only be said while we know what time the data have reached.
@@ -83,8 +93,9 @@ function gauge(stream, value, dull) {
 
 export function stationCard(station, stream, known) {
   const shown = stream.newest_usable;
-  const old = !known || OLD.has(stream.freshness);
-  const level = stream.comparable ? shade(stream.level?.rank ?? 0) : "none";
+  const away = unwatched(station, stream);
+  const old = !known || away || OLD.has(stream.freshness);
+  const level = stream.comparable && !away ? shade(stream.level?.rank ?? 0) : "none";
   const trend = old ? null : format.trend(stream.trend_per_hour);
   const broken = stream.newest && FAILED.has(stream.newest.quality);
   return h(
@@ -94,7 +105,8 @@ export function stationCard(station, stream, known) {
       "header",
       {},
       h("h3", {}, pick(station.name), station.river && h("small", {}, pick(station.river))),
-      old ? chip("dull", word(known ? stream.freshness : "unknown")) : reached(stream.level),
+      away && chip("warn", word("not_monitored")),
+      old && !away ? chip("dull", word(known ? stream.freshness : "unknown")) : !away && reached(stream.level),
     ),
     h(
       "p",
@@ -104,7 +116,7 @@ export function stationCard(station, stream, known) {
       trend && h("span", { class: "trend" }, h("i", { "aria-hidden": "true" }, trend.arrow), trend.text),
     ),
     shown && stream.comparable && stream.levels.length > 0 && gauge(stream, shown.value, old),
-    h("p", { class: "margin" }, shown ? distances(stream) : word("never")),
+    h("p", { class: "margin" }, work(station, stream) || (shown ? distances(stream) : word("never"))),
     h(
       "footer",
       {},
@@ -118,7 +130,8 @@ export function stationCard(station, stream, known) {
 
 export function otherRow(station, stream, known) {
   const shown = stream.newest_usable;
-  const old = !known || OLD.has(stream.freshness);
+  const away = unwatched(station, stream);
+  const old = !known || away || OLD.has(stream.freshness);
   return h(
     "tr",
     { class: old ? "old" : null, "data-station": station.id },
@@ -126,7 +139,7 @@ export function otherRow(station, stream, known) {
     h("td", {}, property(stream.property), !stream.comparable && h("small", {}, ` ${word("not_referenced")}`)),
     h("td", { class: "figure" }, shown ? format.quantity(shown.value, stream.unit) : "–"),
     h("td", {}, shown ? when(shown, known) : "–"),
-    h("td", {}, freshness(stream.freshness, known)),
+    h("td", {}, freshness(stream.freshness, known), away && chip("warn", word("not_monitored"))),
   );
 }
 
@@ -156,6 +169,7 @@ function secondLine(alert, stream, known) {
     alert.opened_at && `${word("opened")} ${format.moment(alert.opened_at)}`,
     alert.phase === "clearing" && word("clearing"),
     event.delay_s >= 600 && `${word("delay")} ${format.span(event.delay_s)}`,
+    ...handled(alert.handling),
   ];
   return h(
     "span",
@@ -163,6 +177,16 @@ function secondLine(alert, stream, known) {
     parts.filter(Boolean).join(" · "),
     !event.verified && chip("warn", word("unverified")),
   );
+}
+
+// What people have done with it, in words.
+function handled({ acknowledged, assigned_to, shelved, comments }) {
+  return [
+    acknowledged && said(acknowledged.worse ? "acknowledged_worse" : "acknowledged_by", acknowledged),
+    assigned_to && said("assigned_to", { to: assigned_to }),
+    shelved && said("shelved_until", { by: shelved.by, until: format.moment(shelved.until) }),
+    comments > 0 && said("commented", { count: comments }),
+  ];
 }
 
 function evidence(event) {

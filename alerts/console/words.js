@@ -68,6 +68,11 @@ export const WORDS = {
   kind_commented: ["Ghi chú", "Comment"],
   kind_shelved: ["Tạm ẩn", "Shelved"],
   kind_unshelved: ["Hết tạm ẩn", "No longer shelved"],
+  acknowledged_by: ["{by} đã tiếp nhận", "acknowledged by {by}"],
+  acknowledged_worse: ["{by} đã tiếp nhận ở cấp thấp hơn", "acknowledged by {by} at a lower level"],
+  assigned_to: ["giao cho {to}", "assigned to {to}"],
+  shelved_until: ["{by} tạm ẩn đến {until}", "shelved by {by} until {until}"],
+  commented: ["{count} ghi chú", "{count} comments"],
   clearing: ["đang chờ kết thúc", "about to clear"],
 
   opened: ["mở lúc", "opened"],
@@ -95,6 +100,9 @@ export const WORDS = {
   never: ["chưa có số liệu", "never reported"],
   ago: ["trước", "ago"],
   just_now: ["vừa xong", "just now"],
+
+  not_monitored: ["không giám sát", "not monitored"],
+  maintenance: ["{owner} đang bảo trì đến {until}: {reason}", "{owner} at work until {until}: {reason}"],
 
   station: ["Trạm", "Station"],
   quantity: ["Đại lượng", "Quantity"],
@@ -149,6 +157,9 @@ export const property = (name) => WORDS[`property_${name}`]?.[index] ?? name;
 
 // The text under a key; a key that is not known is shown as it is, so that nothing is hidden.
 export const word = (key) => WORDS[key]?.[index] ?? key;
+
+// The same with names put into its braces.
+export const said = (key, names) => word(key).replace(/\{(\w+)\}/g, (brace, name) => names[name] ?? brace);
 
 // Why we cannot see, in words; the writer's own text where the dictionary has none.
 export const reason = (text) => WORDS[`reason_${text}`]?.[index] ?? text;

@@ -14,8 +14,10 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from alerts.handling import Story
 from alerts.model import NumberedEvent
-from alerts.wire import Json
+from alerts.wire import Json, digest_json, event_json, handling_json
+from ingest.catalog import Catalogue
 from ingest.config_model import Identifier
 from ingest.model import Nature
 
@@ -35,20 +37,43 @@ class ReceiverSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One event to tell. `silent`: for the record, since all of it passed before anybody could be told."""
+    """One event to tell.
+
+    `silent`: for the record, since all of it passed before anybody could be told, or since people did it.
+    `story`: how the alert stands, and what people have done with it. `flaps`: its (rule, target) opens and
+    closes so often that nothing more is told until it is stable. `digest`: the openings that this notice
+    tells of, its own among them, where there were too many to tell one by one.
+    """
 
     numbered: NumberedEvent
     silent: bool
+    story: Story | None = None
+    flaps: bool = False
+    digest: tuple[NumberedEvent, ...] = ()
+
+
+def notice_json(notice: Notice, catalogue: Catalogue) -> Json:
+    """A notice for machines: its event, how people have handled the alert, and what a digest tells of."""
+    return {
+        **event_json(notice.numbered, catalogue),
+        "silent": notice.silent,
+        "flaps": notice.flaps,
+        "handling": handling_json(notice.story) if notice.story else None,
+        "digest": digest_json(notice.digest, catalogue) if notice.digest else None,
+    }
 
 
 class Session(Protocol):
     """An open way to a receiver."""
 
-    async def restore(self, standing: Sequence[NumberedEvent]) -> None:
-        """Make the receiver's kept state agree with the last delivered event of each (rule, target)."""
+    async def restore(self, standing: Sequence[Story]) -> None:
+        """Make the receiver's kept state agree with the newest alert of each (rule, target)."""
 
     async def deliver(self, notice: Notice) -> None:
         """Hand over one notice; returns when the receiver has taken it."""
+
+    async def keep(self, story: Story) -> None:
+        """Make the kept state of one (rule, target) agree, also where nothing is told."""
 
     async def report(self, status: Json) -> None:
         """Say how far the feed can see."""
@@ -64,3 +89,6 @@ class Receiver(Protocol):
     def settings(self) -> ReceiverSettings: ...
 
     def connect(self) -> AbstractAsyncContextManager[Session]: ...
+
+    def use(self, catalogue: Catalogue) -> None:
+        """Take the words of stations and levels from this catalogue from now on."""

@@ -1,7 +1,8 @@
 """The IOC over MQTT 5, at QoS 1, JSON: a stream, retained states and a retained status.
 
 `ioc/alerts/events`: each notice. `ioc/alerts/state/<station>/<datastream>/<rule>`: retained, the newest event
-of an open alert; cleared by an empty payload after its end. `ioc/alerts/status`: retained, how far the feed
+that tells an open alert's condition, and what people have done with it, also where no notice was given of it;
+cleared by an empty payload after its end. `ioc/alerts/status`: retained, how far the feed
 can see; a Will turns it to *unknown* when this process dies. At every connect all retained states are written
 anew, since a broker may have forgotten them or brought back old ones from its disk. No session is kept at the
 broker: what must be sent again is known from the database.
@@ -10,7 +11,7 @@ broker: what must be sent again is known from the database.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import aiomqtt
@@ -18,8 +19,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from alerts import wire
-from alerts.model import NumberedEvent
-from alerts.receivers import Notice, ReceiverSettings, Session, Unreachable
+from alerts.handling import Story
+from alerts.receivers import Notice, ReceiverSettings, Session, Unreachable, notice_json
 from alerts.sight import UnknownReason, unknown
 from ingest.catalog import Catalogue
 from ingest.mqtt import BrokerSettings
@@ -64,13 +65,17 @@ class MqttReceiver:
             async with client:
                 try:
                     _heed_cancellation()
-                    yield MqttSession(client, self._catalogue)
+                    yield MqttSession(client, lambda: self._catalogue)
                 finally:
                     with suppress(aiomqtt.MqttError):
                         stopped = self._unknown(UnknownReason.FEED_STOPPED)
                         await _publish(client, STATUS, stopped, retain=True)
         except aiomqtt.MqttError as error:
             raise Unreachable(str(error)) from error
+
+    def use(self, catalogue: Catalogue) -> None:
+        """See `Receiver`; the Will of an open connection keeps the stations that it was given."""
+        self._catalogue = catalogue
 
     def _unknown(self, reason: UnknownReason) -> bytes:
         as_of = unknown(None, reason, self._catalogue)
@@ -80,18 +85,23 @@ class MqttReceiver:
 class MqttSession:
     """One connection. Publishes one message after the other, so that their order is ours."""
 
-    def __init__(self, client: aiomqtt.Client, catalogue: Catalogue) -> None:
+    def __init__(self, client: aiomqtt.Client, catalogue: Callable[[], Catalogue]) -> None:
         self._client = client
         self._catalogue = catalogue
 
-    async def restore(self, standing: Sequence[NumberedEvent]) -> None:
-        for numbered in standing:
-            await self._keep(numbered)
+    async def restore(self, standing: Sequence[Story]) -> None:
+        for story in standing:
+            await self.keep(story)
 
     async def deliver(self, notice: Notice) -> None:
-        event = wire.event_json(notice.numbered, self._catalogue)
-        await self._publish(EVENTS, wire.encode({**event, "silent": notice.silent}))
-        await self._keep(notice.numbered)
+        await self._publish(EVENTS, wire.encode(notice_json(notice, self._catalogue())))
+
+    async def keep(self, story: Story) -> None:
+        """An alert that is over, hidden as issued in error or of a rule on trial leaves no state."""
+        event = story.event
+        shown = story.open and not story.hidden and not event.shadow
+        payload = wire.encode(wire.state_json(story, self._catalogue())) if shown else b""
+        await self._publish(f"{STATE}/{event.target}/{event.rule}", payload, retain=True)
 
     async def report(self, status: wire.Json) -> None:
         await self._publish(STATUS, wire.encode({"state": status["as_of"]["state"], **status}), retain=True)
@@ -103,13 +113,6 @@ class MqttSession:
                 pass
         except aiomqtt.MqttError as error:
             raise Unreachable(str(error)) from error
-
-    async def _keep(self, numbered: NumberedEvent) -> None:
-        event = numbered.event
-        ended = event.kind in wire.ENDED
-        state = {"state": "open", **wire.event_json(numbered, self._catalogue)}
-        payload = b"" if ended else wire.encode(state)
-        await self._publish(f"{STATE}/{event.target}/{event.rule}", payload, retain=True)
 
     async def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         try:

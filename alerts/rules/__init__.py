@@ -3,7 +3,17 @@
 A kind is registered here and nowhere else; `huewatch check` and config/README.md ask this registry.
 """
 
-from alerts.rules import accumulation, flat_line, index, rate, saturation, silence, threshold, time_to_level
+from alerts.rules import (
+    accumulation,
+    compound,
+    flat_line,
+    index,
+    rate,
+    saturation,
+    silence,
+    threshold,
+    time_to_level,
+)
 from alerts.rules.kind import Kind
 
 KINDS: dict[str, Kind] = {
@@ -17,5 +27,6 @@ KINDS: dict[str, Kind] = {
         flat_line.KIND,
         silence.KIND,
         time_to_level.KIND,
+        compound.KIND,
     )
 }

@@ -16,8 +16,9 @@ from typing import Any
 import msgspec
 
 from alerts.rules import KINDS
-from alerts.rules.kind import Kind, Plan, RuleSettings, Select, Target
+from alerts.rules.kind import Kind, Plan, Plans, RuleSettings, Select, Target
 from alerts.rules.lint import (
+    check_members,
     check_overrides,
     check_plans,
     check_references,
@@ -87,6 +88,7 @@ def read_rules(folder: Path | Traversable, catalogue: Catalogue) -> tuple[tuple[
         rules += found
         problems += faults
     problems += _check_ids(rules)
+    problems += check_members([(rule.settings, rule.plans, rule.place) for rule in rules])
     for rule in rules:
         problems += check_references(rule.kind, rule.plans, rule.place)
     return tuple(rules), problems
@@ -172,7 +174,7 @@ class _Reading:
             return None
         self._problems += check_plans(settings, plans, place)
         self._problems += self._kind.lint(settings, plans, place)
-        versions = tuple(rule_version(settings, target, plan) for target, plan in plans)
+        versions = rule_versions(settings, plans)
         return Rule(self._kind, settings, plans, versions, place)
 
 
@@ -217,13 +219,16 @@ def _standing(settings: RuleSettings, plan: Plan) -> Plan:
     return replace(plan, remind=remind, escalate=escalate)
 
 
-def rule_version(settings: RuleSettings, target: Target, plan: Plan) -> str:
-    """A short hash of all that decides this target's alerts: settings, and the plan with its levels.
+def rule_versions(settings: RuleSettings, plans: Plans) -> tuple[str, ...]:
+    """For each target a short hash of all that decides its alerts: settings, and the plan with its levels.
 
     Words for people and the choice of stations stay out: they change no decision about the target.
     """
-    content = msgspec.json.encode((settings.deciding(), target.key, plan.deciding()), order="sorted")
-    return hashlib.sha256(content).hexdigest()[:VERSION_LENGTH]
+    decided, texts = settings.deciding(), {plan: plan.deciding() for plan in {plan for _, plan in plans}}
+    contents = (
+        msgspec.json.encode((decided, target.key, texts[plan]), order="sorted") for target, plan in plans
+    )
+    return tuple(hashlib.sha256(content).hexdigest()[:VERSION_LENGTH] for content in contents)
 
 
 def _check_ids(rules: Sequence[Rule]) -> Iterator[Problem]:

@@ -103,13 +103,24 @@ def _without_what_is_off(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One datastream under a rule, with the number that the database gave it (-1 while only linting)."""
+    """One datastream under a rule, with the number that the database gave it (-1 while only linting).
+
+    Of a gateway, which is a target of silence, `behind` are the sensors that only it hears; the rest is that
+    of the first.
+    """
 
     key: str
     station: Station
     datastream: Datastream
     number: int = -1
     derived: bool = False
+    behind: tuple[Target, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """The id of its station; "" for a gateway that serves several."""
+        stations = {target.station.id for target in self.behind}
+        return self.station.id if len(stations) < 2 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +179,16 @@ class Plan:
         return repr(astuple(self)[:first]) + (repr(later) if later else "")
 
 
+Plans = tuple[tuple[Target, Plan], ...]
+
+
 class Kind(Protocol):
-    """A rule kind. One without a `signal` is judged on the time since its target was last heard of (seconds),
-    on ticks, and by each arrival."""
+    """A rule kind: a `RowKind`, an `ArrivalKind`, or the compound of other rules' conditions.
+
+    A kind whose signal is not what people know may also have `told(settings, plan, band, signal, observed)`,
+    as the function `told` here uses it, and `words(settings, plan, band)`: how `rule test` says that a level
+    is reached, and that it is left.
+    """
 
     name: ClassVar[str]
     settings: ClassVar[type[RuleSettings]]
@@ -206,13 +224,22 @@ class RowKind(Kind, Protocol):
         """
 
 
+@runtime_checkable
+class ArrivalKind(Kind, Protocol):
+    """A kind that is judged on ticks, on the seconds since its target was last heard of, and by each
+    arrival."""
+
+    def gateways(self, plans: Plans) -> Plans:
+        """The gateways that several of a rule's targets have, as targets themselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What an event says of the signal that decided: its value and the limit as people know them, and on
     which side of the limit the alert stands. `steady`: its slope says nothing of water, and is left out."""
 
     value: float
-    threshold: float
+    threshold: float | None
     direction: str
     steady: bool = False
 

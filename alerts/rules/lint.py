@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import pairwise
 
+from alerts.rules.compound import MemberSettings
+from alerts.rules.compound import Settings as CompoundSettings
 from alerts.rules.kind import (
     MEMORY_BOUND,
     MICROS,
     ROWS_BOUND,
     Kind,
     Plan,
+    Plans,
     RuleSettings,
     Select,
     Target,
@@ -199,9 +202,10 @@ def _check_times(target: Target, plan: Plan, place: Place) -> Iterator[Problem]:
         )
     if 0 < plan.sustain < 2 * cadence * MICROS:
         yield place.at("confirm", "for").problem(
-            f"At {target.key} {plan.sustain / MICROS:g} s are less than two cadences of {cadence:g} s: one "
-            "reading would confirm a level.",
+            f"At {target.key} {plan.sustain / MICROS:g} s are less than two cadences of {cadence:g} s: two "
+            "readings are all that lies in that time.",
             "Confirm for at least two cadences, or by `samples`.",
+            Severity.WARNING if plan.sustain >= cadence * MICROS else Severity.ERROR,
         )
     if plan.memory > MEMORY_BOUND or plan.rows > ROWS_BOUND:
         yield place.problem(
@@ -209,3 +213,38 @@ def _check_times(target: Target, plan: Plan, place: Place) -> Iterator[Problem]:
             f"{MEMORY_BOUND / MICROS / 3_600:g} h and {ROWS_BOUND} rows are kept.",
             "Shorten the window or the hold, or leave the station out.",
         )
+
+
+def check_members(rules: Sequence[tuple[RuleSettings, Plans, Place]]) -> Iterator[Problem]:
+    """Members of compounds that nobody judges: of a rule, a target or a level that there is not."""
+    levels = {
+        (settings.id, target.key): [band.name for band in plan.bands]
+        for settings, plans, _ in rules
+        for target, plan in plans
+    }
+    compounds = {settings.id for settings, _, _ in rules if isinstance(settings, CompoundSettings)}
+    known = sorted({settings.id for settings, _, _ in rules} - compounds)
+    for settings, plans, place in rules:
+        if not isinstance(settings, CompoundSettings):
+            continue
+        for index, member in enumerate(settings.of):
+            own = place.at("of", index)
+            if member.rule not in known:
+                remedy = nearest(member.rule, known) or f"Write one of {', '.join(known)}."
+                yield own.at("rule").problem(f"There is no rule {member.rule!r} to look at.", remedy)
+                continue
+            for target, _ in plans:
+                yield from _check_member(member, member.target or target.key, levels, own)
+
+
+def _check_member(
+    member: MemberSettings, key: str, levels: Mapping[tuple[str, str], list[str]], place: Place
+) -> Iterator[Problem]:
+    names = levels.get((member.rule, key))
+    if names is None:
+        watched = [target for rule, target in levels if rule == member.rule]
+        remedy = nearest(key, watched) or f"Name a `target` that {member.rule} watches."
+        yield place.problem(f"The rule {member.rule!r} does not watch {key}.", remedy)
+    elif member.level is not None and member.level not in names:
+        remedy = nearest(member.level, names) or f"Write one of {', '.join(names)}."
+        yield place.at("level").problem(f"{member.rule} has no level {member.level!r} at {key}.", remedy)

@@ -30,6 +30,10 @@ class Edges:
 
 def bends(bands: Sequence[Edges], back: float) -> tuple[float, ...]:
     """The values, ascending, at which the scale bends. `ValueError` says what cannot be."""
+    for side in ([one.low for one in bands], [one.high for one in bands]):
+        there = [edge is not None for edge in side]
+        if there != sorted(there, reverse=True):
+            raise ValueError("a side that one level leaves out has a limit in a level further out")
     below = _side([-one.low for one in bands if one.low is not None], back, -1)
     above = _side([one.high for one in bands if one.high is not None], back, 1)
     if not (below and above):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from alerts.condition import Limits, Signal, State
 from alerts.model import Condition, Phase, Severity
 from alerts.rules.book import Rule
-from alerts.rules.kind import Band, Plan, RowKind, Target, across_installations
+from alerts.rules.kind import ArrivalKind, Band, Plan, RowKind, Target, across_installations
 from ingest.memory import NEVER, Windows
 from ingest.model import Quality
 
@@ -29,12 +29,18 @@ class RuleTable:
     def __init__(self, rule: Rule, series_of: Mapping[int, int]) -> None:
         self.rule = rule
         self.kind = rule.kind if isinstance(rule.kind, RowKind) else None
+        self.listens = isinstance(rule.kind, ArrivalKind)
         self.targets: tuple[Target, ...] = tuple(target for target, _ in rule.plans)
         self.plans: tuple[Plan, ...] = tuple(plan for _, plan in rule.plans)
         self.pairs = {target.key: pair for pair, target in enumerate(self.targets)}
         self.series = np.array([series_of[target.number] for target in self.targets], np.int64)
         self.pair_of = np.full(len(series_of), -1)
         self.pair_of[self.series] = np.arange(len(self.series))
+        self.leads = np.array([bool(target.behind) for target in self.targets], np.bool_)
+        self.behind = self._behind()
+        self.commissioned = np.array(
+            [_stored(target.station.commissioned) for target in self.targets], np.int64
+        )
         self.limits = _limits(self.plans)
         ranks = self.limits.raise_at.shape[1]
         self.remind = _by_rank(ranks, [plan.remind for plan in self.plans])
@@ -54,6 +60,15 @@ class RuleTable:
     def version(self) -> str:
         """The version of the rule as a whole: of its first target, since all share its settings."""
         return self.rule.versions[0]
+
+    def active(self, state: State, pair: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether a row can change some pairs whatever its value: an alert or a candidate is there, the
+        silence of the gateway that it came by too."""
+        active = state.phase[pair] != Phase.INACTIVE
+        if self.leads.any():
+            gateway = self.behind[pair]
+            active |= (gateway >= 0) & (state.phase[gateway] != Phase.INACTIVE)
+        return np.asarray(active, np.bool_)
 
     def stirs(self, value: NDArray[np.float64], pair: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether a value can change its pair while that has no alert; NaN cannot."""
@@ -100,10 +115,7 @@ class RuleTable:
 
     def columns(self) -> Columns:
         """Conditions of which nothing is known yet."""
-        pairs = len(self.targets)
-        return Columns(
-            State.inactive(pairs), np.full(pairs, NEVER), np.zeros(pairs, np.int64), [None] * pairs
-        )
+        return Columns.blank(len(self.targets))
 
     def condition(self, columns: Columns, pair: int) -> Condition:
         """One condition as it is stored."""
@@ -120,20 +132,48 @@ class RuleTable:
             opened_at=_known(columns.opened_at[pair]),
             ordinal=int(columns.ordinal[pair]),
             rule_version=self.rule.versions[pair],
+            told_at=_known(columns.told_at[pair]),
+            level_since=_known(columns.level_since[pair]),
+            prolonged=bool(columns.prolonged[pair]),
         )
+
+    def _behind(self) -> NDArray[np.int64]:
+        """Each pair's gateway in this table, -1 where it has none: the pair whose sensors it is among."""
+        behind = np.full(len(self.targets), -1)
+        for gateway in np.flatnonzero(self.leads).tolist():
+            for target in self.targets[gateway].behind:
+                behind[self.pairs[target.key]] = gateway
+        return behind
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The conditions of one rule: the machine's state, and the alert that each belongs to."""
+    """The conditions of one rule: the machine's state, the alert that each belongs to, and what was told."""
 
     state: State
     opened_at: NDArray[np.int64]
     ordinal: NDArray[np.int64]
+    told_at: NDArray[np.int64]
+    level_since: NDArray[np.int64]
+    prolonged: NDArray[np.bool_]
     alert_id: list[str | None]
 
+    @classmethod
+    def blank(cls, pairs: int) -> Columns:
+        """So many conditions of which nothing is known."""
+        never = np.full(pairs, NEVER)
+        return cls(
+            State.inactive(pairs),
+            never,
+            np.zeros(pairs, np.int64),
+            never.copy(),
+            never.copy(),
+            np.zeros(pairs, np.bool_),
+            [None] * pairs,
+        )
+
     def copy(self) -> Columns:
-        return Columns(self.state.copy(), self.opened_at.copy(), self.ordinal.copy(), self.alert_id.copy())
+        return Columns(*(getattr(self, field.name).copy() for field in fields(self)))
 
     def put(self, pair: int, condition: Condition) -> None:
         """Take over a stored condition, in place."""
@@ -145,6 +185,9 @@ class Columns:
         state.candidate_since[pair] = _stored(condition.candidate_since)
         self.opened_at[pair] = _stored(condition.opened_at)
         self.ordinal[pair] = condition.ordinal
+        self.told_at[pair] = _stored(condition.told_at)
+        self.level_since[pair] = _stored(condition.level_since)
+        self.prolonged[pair] = condition.prolonged
         self.alert_id[pair] = condition.alert_id
 
 

@@ -174,7 +174,7 @@ def _bands(settings: Settings, target: Target) -> tuple[Band, ...]:
             (rank, one.name, one.severity, value.in_unit(unit))
             for rank, one, value in ranked(settings.levels)
         ]
-    words = f"≤ {settings.within / 3_600:g} h, p ≥ {100 * settings.probability:g} %"
+    words = f"≤ {settings.within / 3_600:g} h (p ≥ {100 * settings.probability:g} %)"
     below = settings.clear.below.in_unit(unit)
     return tuple(
         Band(rank, f"{name} {words}", severity, value, round(value - below, 9))

@@ -4,7 +4,18 @@
 functions over columns. `appraiser`: judges rows as they come, looking back on the rows before them.
 """
 
-from ingest.quality.flags import Flags, Test, pack, roll_up, unpack, worst
+from ingest.quality.flags import Flags, Test, calibrating, pack, roll_up, unpack, with_flags, worst
 from ingest.quality.qartod import GrossRanges, gross_range
 
-__all__ = ["Flags", "GrossRanges", "Test", "gross_range", "pack", "roll_up", "unpack", "worst"]
+__all__ = [
+    "Flags",
+    "GrossRanges",
+    "Test",
+    "calibrating",
+    "gross_range",
+    "pack",
+    "roll_up",
+    "unpack",
+    "with_flags",
+    "worst",
+]

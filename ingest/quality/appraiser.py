@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.memory import NEVER
+from ingest.memory import NEVER, grouped_order
 from ingest.model import Quality
 from ingest.quality import qartod
-from ingest.quality.flags import RANK, Flags, Test, pack, roll_up, set_flag, unpack
+from ingest.quality.flags import RANK, Flags, Test, pack, roll_up, set_flag, unpack, with_flags
 from ingest.quality.judge import Judge, Judged
 from ingest.quality.limits import Limits, needs_rows
 from ingest.quality.lookback import Step
@@ -110,6 +110,9 @@ class Appraiser:
         """`resets`: for each datastream id the times at which a new installation begins."""
         ordered = sorted(streams, key=lambda stream: stream[0])
         self._ids = np.array([number for number, _, _ in ordered], np.int64)
+        # by number; those between ours, and the last for all beyond, are the unknown one's
+        self._places = np.full(int(self._ids.max(initial=-1)) + 2, len(ordered))
+        self._places[self._ids] = np.arange(len(ordered))
         settings = [stream for _, _, stream in ordered]
         self._ranges = GrossRanges.of([*(stream.gross_range for stream in settings), None])
         attended = self._attend([key for _, key, _ in ordered], settings)
@@ -185,10 +188,17 @@ class Appraiser:
         at = at[rings.time[at] >= rings.newest[series] - self._limits.span[series]]
         return rings.time[at], rings.value[at], rings.tests[at]
 
-    def evaluate(self, rows: Columns) -> Appraisal:
-        """Judge new rows, without duplicates, in their order of arrival."""
+    def evaluate(self, rows: Columns, calibrated: NDArray[np.bool_] | None = None) -> Appraisal:
+        """Judge new rows, without duplicates, in their order of arrival.
+
+        `calibrated`: which of them were measured while somebody worked on the sensor; they are suspect, and
+        neither compared with others nor others with them.
+        """
         place = self._place(rows.datastream)
         tests = self._by_value(place, rows)
+        if calibrated is not None and calibrated.any():
+            suspect = np.full(np.count_nonzero(calibrated), Quality.SUSPECT, np.int8)
+            tests = with_flags(tests, np.flatnonzero(calibrated), Test.CALIBRATION, suspect)
         series = self._series[place]
         attended = np.flatnonzero(series >= 0)
         if not len(attended):
@@ -204,12 +214,7 @@ class Appraiser:
 
     def _place(self, datastream: NDArray[np.int32]) -> Index:
         """Each row's datastream by its place in ours; the place after the last when it is not known."""
-        size = len(self._ids)
-        place = np.searchsorted(self._ids, datastream)
-        known = (
-            self._ids[np.minimum(place, size - 1)] == datastream if size else np.zeros(len(place), np.bool_)
-        )
-        return np.where(known, place, size)
+        return self._places.take(datastream, mode="clip")
 
     def _by_value(self, place: Index, rows: Columns) -> Index:
         """What each row's value alone says, packed."""
@@ -251,7 +256,7 @@ class Appraiser:
     def _step_by_step(self, work: _Work, rows: Step, steps: Index, restless: Index) -> Rings:
         """Judge the series that take several steps; their memory after that."""
         rings = self._rings.copy_of(restless)
-        order = np.argsort(steps, kind="stable")
+        order = grouped_order(steps)
         order = order[np.isin(rows.series[order], restless)]
         for chosen in np.split(order, np.flatnonzero(np.diff(steps[order])) + 1):
             if len(chosen):
@@ -304,7 +309,7 @@ class _Work:
 
     def step(self, rings: Rings, rows: Step) -> tuple[Step, Judged]:
         """Judge rows that are one step, in order of arrival."""
-        rows = rows.take(np.argsort(rows.series, kind="stable"))
+        rows = rows.take(grouped_order(rows.series))
         judged = self._judge(rings, rows, _places(rows.series))
         if len(judged.address):
             series = np.searchsorted(rings.base, judged.address, side="right") - 1

@@ -1,8 +1,9 @@
 """Flags of quality tests: four bits a test in one number per row, and the roll-up into the row's quality.
 
 Test n of the QARTOD manual has the n-th hexadecimal digit from the right, so that 0x...3411 reads: timing and
-syntax pass, location fails, gross range is suspect. A digit of 0 is a test that is not configured. Two digits
-are ours: what the sensor says of itself, and "verify now". Stored in `observation.tests`.
+syntax pass, location fails, gross range is suspect. A digit of 0 is a test that is not configured. Three
+are ours: what the sensor says of itself, "verify now", and "somebody works on the sensor". Fifteen digits fit
+below the number's sign. Stored in `observation.tests`.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Test(IntEnum):
     NEIGHBOUR = 11
     SENSOR = 12  # what the device, or its blanking distance and range, says of the reading
     VERIFY = 13  # SUSPECT: the third consistent reading in a row that fails range or rate; a person must look
+    CALIBRATION = 14  # SUSPECT: measured while somebody works on the sensor
 
     @property
     def shift(self) -> int:
@@ -101,6 +103,11 @@ def with_flags(packed: Packed, rows: NDArray[np.int64], test: Test, flags: Flags
 def not_evaluated(rows: int) -> Flags:
     """So many rows of which nothing can be said."""
     return np.full(rows, Quality.NOT_EVALUATED, np.int8)
+
+
+def calibrating(packed: Packed) -> NDArray[np.bool_]:
+    """Whether a row was measured while somebody worked on the sensor: its value is not the water's."""
+    return np.asarray((packed & (0xF << Test.CALIBRATION.shift)) != 0, np.bool_)
 
 
 def failed(packed: Packed, tests: int = _EACH) -> NDArray[np.bool_]:

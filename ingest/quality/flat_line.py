@@ -30,7 +30,9 @@ def find_lines(back: Lookback, limits: Limits, vantage: Vantage, value: Floats) 
     known = left[(vantage.place == 0) & (vantage.newer == 0)]
     went_on, cached = _go_on(back, limits, vantage.take(known), value[known])
     lines.put(known[went_on], cached)
-    left = np.setdiff1d(left, known[went_on], assume_unique=True)
+    alone = back.breaks_at_once(vantage, value, limits.tolerance)
+    alone[known[went_on]] = True
+    left = np.flatnonzero(~alone)
     for at in range(0, len(left), CHUNK):
         part = left[at : at + CHUNK]
         lines.put(part, _look_back(back, limits, vantage.take(part), value[part]))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ingest.model import Quality
 from ingest.quality import qartod
-from ingest.quality.flags import Flags, Test, failed, mask, not_evaluated, with_flags
+from ingest.quality.flags import Flags, Test, calibrating, failed, mask, not_evaluated, with_flags
 from ingest.quality.flat_line import find_lines, lasted
 from ingest.quality.limits import RATE_LOOK, REACH_CADENCES, SPIKE_LOOK, Limits
 from ingest.quality.lookback import NOTHING, UNSOUND, WRONG, Lookback, Step
@@ -53,7 +53,7 @@ class Judge:
     def __init__(self, rings: Rings, limits: Limits, resets: Resets, step: Step, place: Index) -> None:
         self._limits, self._step, self._rings = limits, step, rings
         self._back = Lookback(rings, limits, resets, step, place)
-        self._sound = ~failed(step.tests, UNSOUND)
+        self._sound = ~failed(step.tests, UNSOUND) & ~calibrating(step.tests)
         self._lines = Lines.unknown(len(step))
 
     def judge(self) -> Judged:
@@ -188,7 +188,8 @@ class Judge:
                 back.time(address) > (vantage.time - limits.window[series])[left]
             )
             left, address = left[inside], address[inside]
-            counted = ~failed(back.flags(address), WRONG)
+            flags = back.flags(address)
+            counted = ~failed(flags, WRONG) & ~calibrating(flags)
             some, apart = left[counted], (back.value(address) - value[left])[counted]
             high[some], low[some] = np.maximum(high[some], apart), np.minimum(low[some], apart)
             total[some] += apart

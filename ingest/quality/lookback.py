@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.memory import NEVER
-from ingest.quality.flags import Test, failed, mask
+from ingest.quality.flags import Test, calibrating, failed, mask
 from ingest.quality.limits import Limits
+from ingest.quality.qartod import within
 from ingest.quality.resets import Resets
 from ingest.quality.rings import Lines, Rings
 
@@ -133,6 +134,15 @@ class Lookback:
         address[self.time(address) < vantage.floor] = NOTHING
         return address
 
+    def breaks_at_once(self, vantage: Vantage, value: Floats, tolerance: Floats) -> Mask:
+        """The points whose row before is of their own run and differs from `value` by more than is tolerated.
+
+        What `at` would say of them too, without a look at memory; most rows of a moving series are such.
+        """
+        inside = (vantage.place > 0) & (vantage.newer == 0)
+        before = self._step.value[vantage.index - 1]
+        return np.asarray(inside & ~within(np.abs(value - before), tolerance[vantage.series]), np.bool_)
+
     def block(self, vantage: Vantage, lag: int, size: int) -> Index:
         """The rows from `lag` on before each point, `size` of them: (size, points)."""
         return self.at(vantage, lag + np.arange(size)[:, None])
@@ -201,9 +211,11 @@ class Lookback:
         return seconds
 
     def sound(self, address: Index) -> Mask:
-        """Rows whose value alone does not fail."""
-        return ~failed(self.flags(address), UNSOUND)
+        """Rows whose value alone does not fail, nor was measured while somebody worked on the sensor."""
+        flags = self.flags(address)
+        return ~failed(flags, UNSOUND) & ~calibrating(flags)
 
     def good(self, address: Index) -> Mask:
-        """Rows that have not failed in any way."""
-        return ~failed(self.flags(address))
+        """Rows that have not failed in any way, nor were measured while somebody worked on the sensor."""
+        flags = self.flags(address)
+        return ~failed(flags) & ~calibrating(flags)

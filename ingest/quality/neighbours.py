@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ingest.model import Quality
 from ingest.quality import qartod
-from ingest.quality.flags import Test, failed, mask, not_evaluated, with_flags, worst
+from ingest.quality.flags import Test, calibrating, failed, mask, not_evaluated, with_flags, worst
 from ingest.quality.limits import Limits
 from ingest.quality.lookback import NOTHING, WRONG, Lookback, Step, Vantage
 from ingest.quality.rings import Rings
@@ -43,7 +43,8 @@ class Neighbours:
         near = (address != NOTHING) & (
             np.abs(other.time - step.time[asking]) <= limits.apart[step.series[asking]]
         )
-        near &= ~failed(self._back.flags(address), USELESS)
+        theirs = self._back.flags(address)
+        near &= ~failed(theirs, USELESS) & ~calibrating(theirs)
         compared, asking, other, address = compared[near], asking[near], other.take(near), address[near]
         series, value = step.series[asking], step.value[asking]
         by_value = np.isfinite(limits.difference[series])
@@ -87,7 +88,8 @@ class Neighbours:
             lag += 1
             address = back.at(vantage.take(left), lag)
             left, address = left[address != NOTHING], address[address != NOTHING]
-            old = (back.time(address) <= (vantage.time - over)[left]) & ~failed(back.flags(address), WRONG)
+            sound = ~failed(back.flags(address), WRONG) & ~calibrating(back.flags(address))
+            old = (back.time(address) <= (vantage.time - over)[left]) & sound
             found[left[old]] = address[old]
             left = left[~old]
         seconds = back.seconds(vantage, found)

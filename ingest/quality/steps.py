@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.memory import NEVER
+from ingest.memory import NEVER, grouped_order
 
 Index = NDArray[np.int64]
 Times = NDArray[np.int64]
@@ -26,7 +26,7 @@ def number_steps(series: Index, late: Mask, together: Mask) -> Index:
     if not late.any():
         return steps
     alone = np.flatnonzero(~together)
-    order = alone[np.argsort(series[alone], kind="stable")]
+    order = alone[grouped_order(series[alone])]
     steps[order] = _within(series[order], _breaks(late[order], series[order]))
     compared = np.flatnonzero(together)
     steps[compared] = np.cumsum(_breaks(late[compared], np.zeros(len(compared), np.int64)))
@@ -35,7 +35,7 @@ def number_steps(series: Index, late: Mask, together: Mask) -> Index:
 
 def newest_before(series: Index, time: Times, newest: Times) -> Times:
     """The newest time of each row's series when the row comes; `newest`: what it is in memory."""
-    order = np.argsort(series, kind="stable")
+    order = grouped_order(series)
     grouped, times = series[order], time[order]
     same = grouped[1:] == grouped[:-1]
     if (same & (times[1:] <= times[:-1])).any():

@@ -159,25 +159,29 @@ SELECT d.key, r.time, r.value, r.quality, r.coverage, r.inputs_until, r.revision
 CROSS JOIN LATERAL (SELECT * FROM derived WHERE datastream = d.id ORDER BY time DESC LIMIT 1) r
 WHERE d.nature = %s AND d.key = ANY(%s)
 """
+_WAITS = "SELECT FROM undecided u WHERE u.datastream = r.datastream AND u.time = r.time"
 _RECENT = """
-COPY (SELECT datastream, time, value, CASE WHEN %s THEN quality ELSE first_quality END, received_at,
-    time_source, tests
+COPY (SELECT datastream, time, value, {quality}, received_at, time_source, tests
 FROM unnest(%s::int4[]) AS s(id)
-CROSS JOIN LATERAL (SELECT time AS newest FROM observation
-    WHERE datastream = s.id ORDER BY time DESC LIMIT 1) n
-CROSS JOIN LATERAL (SELECT * FROM observation_current
-    WHERE datastream = s.id AND time >= n.newest - %s * interval '1 microsecond'
+CROSS JOIN LATERAL (SELECT time AS newest FROM observation r
+    WHERE datastream = s.id AND NOT EXISTS ({waits}) ORDER BY time DESC LIMIT 1) n
+CROSS JOIN LATERAL (SELECT * FROM observation_current r
+    WHERE datastream = s.id AND time >= n.newest - %s * interval '1 microsecond' AND NOT EXISTS ({waits})
     ORDER BY time DESC LIMIT %s) o
 ORDER BY datastream, time) TO STDOUT (FORMAT binary)
 """
-_RECENT_DERIVED = """
+_RECENT_REVISED = _RECENT.format(quality="quality", waits="SELECT WHERE false")
+_RECENT_DECIDED = _RECENT.format(quality="first_quality", waits=_WAITS)
+_RECENT_STANDING = _RECENT.format(quality="quality", waits=_WAITS)
+_RECENT_DERIVED = f"""
 COPY (SELECT d.datastream, d.time, coalesce(d.first_value, d.value), coalesce(d.first_quality, d.quality),
     d.time, 0::int2, 0::int8
 FROM unnest(%s::int4[]) AS s(id)
-CROSS JOIN LATERAL (SELECT time AS newest FROM derived
-    WHERE datastream = s.id AND coalesce(first_value, value) IS NOT NULL ORDER BY time DESC LIMIT 1) n
-CROSS JOIN LATERAL (SELECT * FROM derived
-    WHERE datastream = s.id AND coalesce(first_value, value) IS NOT NULL
+CROSS JOIN LATERAL (SELECT time AS newest FROM derived r
+    WHERE datastream = s.id AND coalesce(first_value, value) IS NOT NULL AND NOT EXISTS ({_WAITS})
+    ORDER BY time DESC LIMIT 1) n
+CROSS JOIN LATERAL (SELECT * FROM derived r
+    WHERE datastream = s.id AND coalesce(first_value, value) IS NOT NULL AND NOT EXISTS ({_WAITS})
         AND time >= n.newest - %s * interval '1 microsecond'
     ORDER BY time DESC LIMIT %s) d
 WHERE NOT EXISTS (SELECT FROM observation o WHERE o.datastream = d.datastream AND o.time = d.time)
@@ -278,14 +282,24 @@ def recent(
 ) -> ObservationBatch:
     """For each datastream its newest `limit` rows within `memory_us` of its newest, by datastream and time.
 
-    Levels are by today's zeros. Flags are those at arrival, which alerts are decided on, or those that stand
-    now when `revised`. Of derived datastreams (without `revised`) the results as they first were known.
-    Columns as between stages; `message` is -1.
+    Levels are by today's zeros. When `revised`, with the flags that stand now. Otherwise what was decided on:
+    with the flags at arrival, without the rows that wait for a decision, and of derived datastreams the
+    results as they first were known. Columns as between stages; `message` is -1.
     """
     parameters = (list(ids), memory_us, limit)
-    measured = _copied(connection, _RECENT, (revised, *parameters))
     if revised:
-        return measured
+        return _copied(connection, _RECENT_REVISED, parameters)
+    measured = _copied(connection, _RECENT_DECIDED, parameters)
+    return ObservationBatch.joined([measured, _copied(connection, _RECENT_DERIVED, parameters)])
+
+
+@reactions()
+def recent_standing(
+    connection: Connection, ids: Sequence[int], memory_us: int, limit: int
+) -> ObservationBatch:
+    """What was decided on, as `recent`, but measured rows with the flags that stand now."""
+    parameters = (list(ids), memory_us, limit)
+    measured = _copied(connection, _RECENT_STANDING, parameters)
     return ObservationBatch.joined([measured, _copied(connection, _RECENT_DERIVED, parameters)])
 
 

@@ -12,7 +12,7 @@ from ingest.bursts import Burst
 from ingest.clock import to_datetime, to_micros
 from ingest.derive import Series
 from ingest.derive.deriver import DerivedRows, Span
-from ingest.model import ObservationBatch, Quality
+from ingest.model import ObservationBatch, Quality, Revised
 from ingest.quality import Test
 from ingest.quality.appraiser import Need, Revisions
 from ingest.store import read
@@ -46,6 +46,7 @@ FROM unnest(%(datastream)s, %(time)s) AS k(datastream, time) JOIN observation_cu
 WHERE (tests & %(digit)s::int8) NOT IN (%(suspect)s::int8, %(fail)s::int8)
 ON CONFLICT (datastream, time) DO UPDATE SET quality = excluded.quality, tests = excluded.tests,
     revision = q.revision + 1, revised_at = excluded.revised_at
+RETURNING q.datastream, q.time, q.quality
 """
 _KNOWN = """
 SELECT a.place FROM unnest(%s, %s) WITH ORDINALITY AS a(datastream, time, place)
@@ -118,10 +119,10 @@ def first_known(cursor: Cursor, derived: DerivedRows) -> ObservationBatch:
     )
 
 
-def doubt(cursor: Cursor, burst: Burst, now: int) -> None:
-    """Make the stored rows of a burst suspect."""
+def doubt(cursor: Cursor, burst: Burst, now: int) -> Revised:
+    """Make the stored rows of a burst suspect; those that were not already."""
     if not len(burst.datastream):
-        return
+        return Revised.none()
     parameters = {
         "datastream": Int4s(burst.datastream),
         "time": Times(burst.time),
@@ -130,7 +131,12 @@ def doubt(cursor: Cursor, burst: Burst, now: int) -> None:
         "fail": Quality.FAIL << Test.SENSOR.shift,
         "now": to_datetime(now),
     }
-    cursor.execute(_DOUBT, parameters, prepare=False)
+    rows = cursor.execute(_DOUBT, parameters, prepare=False).fetchall()
+    return Revised(
+        np.array([row[0] for row in rows], np.int32),
+        np.array([to_micros(row[1]) for row in rows], np.int64),
+        np.array([row[2] for row in rows], np.int8),
+    )
 
 
 def save(

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import psycopg
@@ -24,9 +24,19 @@ from ingest import metrics
 from ingest.catalog import Catalogue
 from ingest.clock import to_datetime
 from ingest.installation import Correction
-from ingest.model import Changes, Committed, Intake, Moment, ObservationBatch, RawMessage, Sink
+from ingest.model import Changes, Committed, Intake, Moment, ObservationBatch, Revised, Sink
 from ingest.refine import Refined, Refiner
-from ingest.store import codec_memory, ledger, quarantine, receipts, refined, rows, zeros
+from ingest.store import (
+    codec_memory,
+    ledger,
+    maintenance,
+    quarantine,
+    receipts,
+    refined,
+    rows,
+    undecided,
+    zeros,
+)
 from ingest.store.classify import Marks, Verdict
 from ingest.store.connection import Connection, Cursor
 from ingest.store.errors import Fatal, Poison, SinkFailed, StoreError, Transient, reaction_to
@@ -51,6 +61,7 @@ ON CONFLICT (partition, session) DO NOTHING
 """
 
 log = logging.getLogger("huewatch.store")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,7 @@ class _Staged:
     refined: Refined | None
     quota: tuple[int, Counter[str]] | None
     outcomes: Sequence[tuple[Sink, Any]]
+    undecided: int
 
 
 class Writer:
@@ -89,6 +101,7 @@ class Writer:
         self._as_it_comes: Intake | None = None  # refining this one has failed
         self._careful: Intake | None = None  # a row or a result of this one was there already
         self._rejudged: tuple[int, ...] = ()
+        self._undecided = 0
         self._staged: _Staged | None = None  # what a COMMIT of unknown outcome may have stored
         self._settled: _Staged | None = None  # that outcome turned out committed; nobody was told yet
 
@@ -114,14 +127,27 @@ class Writer:
             if not present:
                 with connection.transaction():
                     self._session = self._new_session(connection, topics, lost_at, now)
-            if tuple(topics) != self._filters:
-                connection.execute(_FILTERS, (list(topics), self._lease.partition, self._lease.epoch))
-                self._filters = tuple(topics)
+        self.note_filters(topics)
         return self._session
 
-    def commit(self, intake: Intake, moment: Moment, sinks: Sequence[Sink], blind_reason: str) -> Committed:
+    @property
+    def undecided(self) -> int:
+        """How many stored rows wait for a decision; they come before any newer row."""
+        return self._undecided
+
+    def commit(
+        self,
+        intake: Intake,
+        moment: Moment,
+        sinks: Sequence[Sink] | None,
+        blind_reason: str,
+        *,
+        again: int = 0,
+    ) -> Committed:
         """Store `intake` and what `sinks` decide at `moment`, in one transaction.
 
+        `sinks` None: nothing can be decided now, so the rows are marked. `again`: so many of the oldest marks
+        are decided on before the rows of `intake`, and deleted; without sinks their rows are given up.
         After `Transient` call again with the same objects: if the first attempt had committed after all,
         its result is adopted and returned. Raises `Poison`, `SinkFailed`, `Fenced`, `Fatal` (see `errors`).
         """
@@ -131,14 +157,14 @@ class Writer:
             if settled is not None and settled.intake is intake:
                 return settled.committed
             try:
-                return self._transact(connection, intake, moment, sinks, blind_reason)
+                return self._transact(connection, intake, moment, sinks, blind_reason, again)
             except psycopg.errors.UniqueViolation:
                 # A row came by another way than this writer, newer than its mark: ask the table this once.
                 connection.execute("ROLLBACK")
                 self._marks.forget()
                 self._refiner_current = False
                 self._careful = intake
-                return self._transact(connection, intake, moment, sinks, blind_reason)
+                return self._transact(connection, intake, moment, sinks, blind_reason, again)
 
     def correct_zeros(self, catalogue: Catalogue, ids: Mapping[str, int]) -> Sequence[Correction]:
         """Bring stored levels to the catalogue's zeros; the next commit lets sinks judge the newest again.
@@ -146,22 +172,62 @@ class Writer:
         Call it between `claim` and `rebuild`; may be repeated.
         """
         with self._reacting():
-            corrections = zeros.apply(self._ready(), catalogue, ids, self._refiner)
-        self._rejudged = tuple(sorted({ids[one.datastream] for one in corrections}))
+            connection = self._ready()
+            with connection.transaction():
+                return self._correct(connection, catalogue, ids, self._refiner)
+
+    def _correct(
+        self, connection: Connection, catalogue: Catalogue, ids: Mapping[str, int], refiner: Refiner | None
+    ) -> Sequence[Correction]:
+        corrections = zeros.apply(connection, catalogue, ids, refiner)
+        corrected = {ids[one.datastream] for one in corrections}
+        undecided.mark_levels(connection, self._lease.partition, sorted(corrected))
         return corrections
 
     def rebuild(self, sinks: Sequence[Sink]) -> None:
-        """Let refiner and sinks read all their state again, on this thread's connection; may be repeated."""
+        """Let refiner and sinks read all their state again, on this thread's connection; may be repeated.
+
+        Raises `SinkFailed` where a sink cannot.
+        """
         with self._reacting():
             connection = self._ready()
             self._rebuild_refiner(connection)
-            for sink in sinks:
-                sink.rebuild(connection)
+            _rebuild(sinks, connection)
+            self._read_marks(connection)
 
-    def requested_replays(self, limit: int) -> list[RawMessage]:
-        """Messages in quarantine that somebody asked to have read again; may be repeated."""
+    def _read_marks(self, connection: Connection) -> None:
+        self._undecided = undecided.count(connection, self._lease.partition)
+        self._rejudged = undecided.levels(connection, self._lease.partition)
+
+    def take_up(
+        self, catalogue: Catalogue, ids: Mapping[str, int], refiner: Refiner, sinks: Sequence[Sink]
+    ) -> Sequence[Correction]:
+        """Go over to another configuration between two commits, in the state that a start would come to.
+
+        All of it or nothing: `SinkFailed` and `Poison` leave the one before as it was. After `Transient` call
+        again.
+        """
         with self._reacting():
-            return quarantine.take_requested(self._ready(), limit)
+            connection = self._ready()
+            with connection.transaction():
+                corrections = self._correct(connection, catalogue, ids, refiner)
+                _rebuild_all(refiner, sinks, connection)
+            self._read_marks(connection)
+            self._refiner, self._refiner_current = refiner, True
+        return corrections
+
+    def note_filters(self, filters: Sequence[str]) -> None:
+        """Keep what the broker's session may hold from now on; may be repeated."""
+        with self._reacting():
+            connection = self._ready()
+            if tuple(filters) != self._filters:
+                connection.execute(_FILTERS, (list(filters), self._lease.partition, self._lease.epoch))
+                self._filters = tuple(filters)
+
+    def use(self, work: Callable[[Connection], T]) -> T:
+        """What `work` makes of our connection between two commits; may be repeated."""
+        with self._reacting():
+            return work(self._ready())
 
     def close(self) -> None:
         """Give the partition back."""
@@ -192,7 +258,13 @@ class Writer:
             )
 
     def _transact(
-        self, connection: Connection, intake: Intake, moment: Moment, sinks: Sequence[Sink], blind_reason: str
+        self,
+        connection: Connection,
+        intake: Intake,
+        moment: Moment,
+        sinks: Sequence[Sink] | None,
+        blind_reason: str,
+        again: int,
     ) -> Committed:
         if not self._refiner_current:
             self._rebuild_refiner(connection)
@@ -201,7 +273,7 @@ class Writer:
             arrival = receipts.arrivals(intake.messages)
             session, before = self._fence(cursor, int(arrival.max(initial=0)), moment, blind_reason)
             recalled = self._recall(cursor, intake, session, before + arrival)
-            staged = self._write(cursor, intake, moment, sinks, session, recalled)
+            staged = self._write(cursor, intake, moment, sinks, session, recalled, again)
             self._staged = staged
             cursor.execute("COMMIT", prepare=False)
         self._adopt(staged)
@@ -233,21 +305,24 @@ class Writer:
         cursor: Cursor,
         intake: Intake,
         moment: Moment,
-        sinks: Sequence[Sink],
+        sinks: Sequence[Sink] | None,
         session: int,
         recalled: receipts.Recalled,
+        again: int,
     ) -> _Staged:
         observations = receipts.retime(intake.observations, recalled.times)
         verdict = rows.verdicts(cursor, self._marks, observations)
-        fresh = observations.take(verdict == Verdict.NEW)
+        fresh = maintenance.flag(cursor, observations.take(verdict == Verdict.NEW))
         refining = self._refine(cursor, intake, fresh)
-        told = fresh
-        if refining is not None:
+        if refining is None:
+            fresh = maintenance.doubted(fresh)
+            told = fresh
+        else:
             fresh = refining.rows
             told = ObservationBatch.joined([fresh, refined.first_known(cursor, refining.derived)])
-        outcomes = _evaluate(sinks, Changes(told, moment, self._rejudged))
         rows.copy(cursor, fresh)
-        self._save_refined(cursor, intake, refining, moment.now)
+        revised = self._save_refined(cursor, intake, refining, moment.now)
+        outcomes, waiting = self._decide(cursor, Changes(told, moment, self._rejudged, revised), sinks, again)
         rows.keep_conflicts(cursor, observations.take(verdict == Verdict.CONFLICT))
         used = quarantine.write(cursor, intake, self._quota, moment.now) if intake.rejects else None
         quarantine.settle(cursor, intake, moment.now)
@@ -256,7 +331,24 @@ class Writer:
         receipts.save(cursor, self._lease.partition, session, recalled.fresh)
         _persist(cursor, outcomes)
         quota = None if used is None else (moment.now, used)
-        return _Staged(intake, self._committed(intake, verdict), session, fresh, refining, quota, outcomes)
+        committed = self._committed(intake, verdict)
+        return _Staged(intake, committed, session, fresh, refining, quota, outcomes, waiting)
+
+    def _decide(
+        self, cursor: Cursor, changes: Changes, sinks: Sequence[Sink] | None, again: int
+    ) -> tuple[list[tuple[Sink, Any]], int]:
+        """What the sinks make of the oldest `again` marked rows and then of the new; how many stay marked."""
+        partition = self._lease.partition
+        if sinks and self._rejudged:
+            undecided.forget_levels(cursor, partition)
+        if sinks is None:
+            return [], undecided.mark(cursor, partition, changes.inserted, self._undecided)
+        if not again:
+            return _evaluate(sinks, changes), self._undecided
+        marked = undecided.oldest(cursor, partition, again)
+        told = ObservationBatch.joined([marked, changes.inserted])
+        outcomes = _evaluate(sinks, replace(changes, inserted=told))
+        return outcomes, self._undecided - undecided.forget(cursor, partition, again)
 
     def _refine(self, cursor: Cursor, intake: Intake, fresh: ObservationBatch) -> Refined | None:
         """Flags and results of new rows. A fault in a test or a derivation costs these, never the rows."""
@@ -270,13 +362,14 @@ class Writer:
             self._gave_up_refining(error)
             return None
 
-    def _save_refined(self, cursor: Cursor, intake: Intake, refining: Refined | None, now: int) -> None:
+    def _save_refined(self, cursor: Cursor, intake: Intake, refining: Refined | None, now: int) -> Revised:
+        """Store flags and results; the rows whose flag is another now."""
         if refining is None:
-            return
+            return Revised.none()
         try:
             careful = self._careful is intake
             refined.save(cursor, refining.revisions, refining.derived, now, careful=careful)
-            refined.doubt(cursor, refining.burst, now)
+            doubted = refined.doubt(cursor, refining.burst, now)
         except psycopg.errors.UniqueViolation:
             raise  # the batch is tried once more, carefully
         except psycopg.Error as error:
@@ -285,6 +378,7 @@ class Writer:
                 self._gave_up_refining(error)
                 raise Transient("rows are stored without their results") from error
             raise
+        return refining.revised(doubted)
 
     def _gave_up_refining(self, error: Exception) -> None:
         log.error("rows stored without quality tests and derived results", exc_info=error)
@@ -310,6 +404,8 @@ class Writer:
         """The transaction is committed: make it what this process knows."""
         self._staged = None
         self._batch, self._session = staged.committed.batch, staged.session
+        self._undecided = staged.undecided
+        metrics.UNDECIDED.set(staged.undecided)
         self._marks.adopt(staged.fresh.datastream, staged.fresh.time)
         if staged.refined is not None:
             metrics.VERIFY_NOW.inc(int(np.count_nonzero(staged.refined.appraisal.consistent_failures)))
@@ -366,6 +462,26 @@ class Writer:
                 self._lease.connection.execute("ROLLBACK")
         except psycopg.Error:
             self._lease.drop()
+
+
+def _rebuild_all(refiner: Refiner, sinks: Sequence[Sink], connection: Connection) -> None:
+    try:
+        refiner.rebuild(lambda need: refined.read_memory(connection, need))
+    except (psycopg.Error, StoreError):
+        raise
+    except Exception as error:
+        raise SinkFailed(f"quality tests and derivations cannot read their memory: {error!r}") from error
+    _rebuild(sinks, connection)
+
+
+def _rebuild(sinks: Sequence[Sink], connection: Connection) -> None:
+    for sink in sinks:
+        try:
+            sink.rebuild(connection)
+        except (psycopg.Error, StoreError):
+            raise
+        except Exception as error:
+            raise SinkFailed(f"{sink} cannot read its state: {error!r}") from error
 
 
 def _evaluate(sinks: Sequence[Sink], changes: Changes) -> list[tuple[Sink, Any]]:

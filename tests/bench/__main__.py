@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.codecs import decode_costs
+from tests.bench.history import MANY, RATE, backtest_rates, engine_costs
 from tests.bench.rig import SERIES, Rig, rig
 
 ROUNDS = 3
@@ -42,6 +43,10 @@ def main() -> None:
     console = Console()
     with rig() as bench, console.status("starting") as status:
         figures = asyncio.run(measure(bench, arguments.messages, arguments.rounds, status.update))
+        status.update(f"{MANY:,} series under five rules")
+        figures["engine"] = engine_costs()
+        status.update("history, and the live path on the same rows")
+        figures["backtest"] = backtest_rates()
     console.print(table(figures))
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
@@ -142,6 +147,19 @@ def table(figures: dict[str, Any]) -> Table:
     result = Table("figure", "value", title=f"Huewatch on {figures['machine']['cores']} cores")
     for name, value in rows:
         result.add_row(name, value)
+    result.add_section()
+    engine = figures["engine"]
+    result.add_row(
+        f"{MANY:,} series x {engine['rules']} rules: evaluations/s",
+        f"{engine['evaluations_per_second']:,.0f}",
+    )
+    result.add_row(f"… share of one core at {RATE:,} readings/s", f"{engine['share_of_a_core']:.1%}")
+    result.add_row("… the dearest second", f"{engine['worst_second']:.1%}")
+    result.add_row("… memory of the engine", f"{engine['engine_mb']:.0f} MB")
+    result.add_row("… with catalogue and rules", f"{engine['resident_mb']:.0f} MB")
+    for case, rates in figures["backtest"].items():
+        result.add_row(f"backtest of {case}: readings/s", f"{rates['readings_per_second']:,.0f}")
+        result.add_row("… times as fast as the live path", f"{rates['ratio']:.0f}")
     result.add_section()
     for codec, cost in figures["decode_us_per_message"].items():
         result.add_row(f"decoding one message of {codec}", f"{cost:.1f} us")

@@ -14,10 +14,13 @@ import yaml
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
 from alerts.api.serve import Feed, running_feed
+from alerts.handling import Action
+from alerts.handling_store import act
 from alerts.model import EventKind
 from ingest.catalog import Catalogue, Station
 from ingest.clock import to_datetime
 from ingest.installation import EXERCISE, Installation
+from ingest.store import maintenance
 from ingest.store.datastreams import register
 from tests.support.databases import Database
 from tests.support.feed import (
@@ -236,6 +239,28 @@ async def test_a_silent_station_is_hatched_with_its_last_level_and_not_green(pag
     await expect(card).to_contain_text("lần cuối")
     await expect(card).to_contain_text("4,42\u00a0m")
     await expect(card.locator(".trend")).to_have_count(0)
+
+
+async def test_a_station_that_is_worked_on_is_not_monitored_and_says_who_works_there(
+    page: Page, table: Connection
+) -> None:
+    card = page.locator(f"[data-station={KIMLONG}]")
+    key = f"{KIMLONG}/water_level"
+    await asyncio.to_thread(maintenance.start, table, KIMLONG, [key], "An", "vệ sinh", 3600.0)
+    await expect(card).to_have_class("card old")
+    await expect(card.locator(".chip").first).to_have_text("không giám sát")
+    await expect(card.locator(".margin")).to_contain_text("An đang bảo trì đến")
+    await expect(card.locator(".margin")).to_contain_text("vệ sinh")
+    await expect(card).to_have_attribute("data-level", "none")
+
+
+async def test_who_has_acknowledged_an_alert_stands_beside_it(page: Page, table: Connection) -> None:
+    item = page.locator("[data-alert]").first
+    alert_id = await item.get_attribute("data-alert")
+    assert alert_id is not None
+    await asyncio.to_thread(act, table, alert_id, Action(EventKind.ACKNOWLEDGED, "An"), NOW)
+    await expect(item.locator(".second")).to_contain_text("An đã tiếp nhận")
+    await expect(page.locator("#events")).to_contain_text("Đã tiếp nhận")
 
 
 async def test_a_level_without_a_zero_is_shown_without_a_judgement(page: Page) -> None:

@@ -134,3 +134,19 @@ def test_current_level_alone_is_judged_and_not_what_passed(database: Database) -
     (event,) = service.stop()
     assert (event.kind, event.level) == (EventKind.RAISED, 1)
     assert event.event_time == NOW - HOUR + 15 * MINUTE
+
+
+def test_process_that_ends_before_its_first_commit_leaves_the_judgement_to_the_next(
+    database: Database,
+) -> None:
+    service = Service(database.url)
+    service.start(4.0)
+    service.read(1.5, 1.5, since=NOW - 5 * MINUTE)
+    service.stop()
+    service.start(5.0)  # 2.5 now
+    assert service.stop() == []
+    service.start(5.0)
+    service.commit(Intake.empty(), NOW)
+    service.commit(Intake.empty(), NOW)
+    (event,) = service.stop()
+    assert (event.kind, event.level) == (EventKind.RAISED, 1)

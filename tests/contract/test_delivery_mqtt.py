@@ -1,20 +1,16 @@
 """Alerts over a real broker: in order, at least once, the newest state kept, and a Will when we die."""
 
 import asyncio
-import json
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import aiomqtt
 import pytest
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
 from alerts.api.serve import Feed, running_feed
 from alerts.model import EventKind
@@ -35,9 +31,9 @@ from tests.support.feed import (
     tell,
     until,
 )
+from tests.support.ioc import Ioc, heard, kept, listening_ioc, ours, status
 
 CITY = catalogue()
-EVENTS, STATUS = "ioc/alerts/events", "ioc/alerts/status"
 STATE = f"ioc/alerts/state/{KIMLONG}/water_level/river-level"
 HOUR_S = 3600.0
 
@@ -55,78 +51,6 @@ async def feed(plain_database: Database, table: Connection, broker: EmbeddedBrok
         yield found
 
 
-def ours(broker: EmbeddedBroker) -> BrokerSettings:
-    return BrokerSettings(HOST, broker.port, "huewatch-feed", "feed", broker.accounts["feed"], keepalive=10)
-
-
-class Ioc:
-    """The centre's own client, with a session that outlives its connections; it reconnects by itself."""
-
-    def __init__(self, broker: EmbeddedBroker) -> None:
-        self.events: list[dict[str, Any]] = []
-        self.kept: dict[str, dict[str, Any] | None] = {}
-        self.statuses: list[dict[str, Any]] = []
-        self.subscribed = asyncio.Event()
-        self._broker = broker
-
-    async def run(self) -> None:
-        while True:
-            with suppress(aiomqtt.MqttError):
-                await self._listen()
-            await asyncio.sleep(0.1)
-
-    async def _listen(self) -> None:
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = 3600
-        client = aiomqtt.Client(
-            HOST,
-            self._broker.port,
-            identifier="test-ioc",
-            username="ioc",
-            password=self._broker.accounts["ioc"],
-            protocol=aiomqtt.ProtocolVersion.V5,
-            clean_start=False,
-            properties=properties,
-            timeout=5,
-        )
-        async with client:
-            await client.subscribe("ioc/alerts/#", qos=1)
-            self.subscribed.set()
-            async for message in client.messages:
-                assert isinstance(message.payload, bytes)
-                self._take(str(message.topic), message.payload)
-
-    def _take(self, topic: str, payload: bytes) -> None:
-        if topic == EVENTS:
-            self.events.append(json.loads(payload))
-        elif topic == STATUS:
-            self.statuses.append(json.loads(payload))
-        else:
-            self.kept[topic] = json.loads(payload) if payload else None
-
-    @property
-    def numbers(self) -> list[int]:
-        return [event["seq"] for event in self.events]
-
-    @property
-    def in_first_order(self) -> list[int]:
-        """Numbers in the order in which each was first heard: at least once allows repeats."""
-        return list(dict.fromkeys(self.numbers))
-
-
-@asynccontextmanager
-async def listening_ioc(broker: EmbeddedBroker) -> AsyncIterator[Ioc]:
-    ioc = Ioc(broker)
-    task = asyncio.create_task(ioc.run())
-    try:
-        async with asyncio.timeout(10):
-            await ioc.subscribed.wait()
-        yield ioc
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
 @pytest.fixture
 async def ioc(broker: EmbeddedBroker) -> AsyncIterator[Ioc]:
     async with listening_ioc(broker) as found:
@@ -137,34 +61,6 @@ def outcomes(connection: Connection) -> list[tuple[int, str, int | None]]:
     return connection.execute(
         "SELECT seq, outcome, superseded_by FROM delivery_outcome WHERE receiver = 'mqtt' ORDER BY seq"
     ).fetchall()
-
-
-async def heard(ioc: Ioc, last: int) -> None:
-    async def there() -> bool:
-        return last in ioc.numbers
-
-    await until(there, 30)
-
-
-async def kept(ioc: Ioc, topic: str, level: int | None) -> None:
-    """Wait until the retained state has that level; None: until it was cleared."""
-
-    async def there() -> bool:
-        state = ioc.kept.get(topic)
-        return topic in ioc.kept and (state["level"] if state else None) == level
-
-    await until(there)
-
-
-async def status(ioc: Ioc, state: str, reason: str | None = None) -> dict[str, Any]:
-    async def there() -> bool:
-        newest = ioc.statuses[-1] if ioc.statuses else None
-        if newest is None or newest["state"] != state:
-            return False
-        return reason is None or newest["as_of"]["reason"] == reason
-
-    await until(there)
-    return ioc.statuses[-1]
 
 
 async def test_an_alert_is_told_kept_and_cleared(feed: Feed, ioc: Ioc, table: Connection) -> None:
@@ -380,7 +276,7 @@ from tests.support.feed import NATURE, catalogue
 url, port, password, http, metrics = sys.argv[1:]
 broker = BrokerSettings("127.0.0.1", int(port), "huewatch-feed", "feed", password)
 asyncio.run(
-    serve_feed(url, broker, catalogue(), NATURE, "127.0.0.1", int(http), "127.0.0.1", int(metrics))
+    serve_feed(url, broker, catalogue, NATURE, "127.0.0.1", int(http), "127.0.0.1", int(metrics))
 )
 """
 

@@ -13,7 +13,7 @@ import pytest
 from alerts.api.serve import running_feed, serve_feed
 from alerts.model import EventKind
 from alerts.sight import AsOf, Sight
-from alerts.station_view import station_json
+from alerts.station_view import Standing, station_json
 from ingest.catalog import Catalogue, Station
 from ingest.clock import to_datetime
 from ingest.embedded import HOST, EmbeddedPostgres
@@ -196,7 +196,7 @@ def test_a_zero_that_holds_for_simulated_sensors_alone_judges_no_real_station(
 ) -> None:
     station = referenced(catalogue().stations[0], by).model_copy(update={"nature": nature})
     as_of = AsOf(Sight.CURRENT, NOW, 0.0, NOW, NOW, "", None, ())
-    shown = station_json(station, {LEVEL: [Observed(NOW, 3.58, 1, NOW)]}, {}, (), as_of)
+    shown = station_json(station, {LEVEL: [Observed(NOW, 3.58, 1, NOW)]}, {}, Standing(), as_of)
     level = shown["datastreams"][0]["level"]
     assert (level and level["rank"], shown["state"]) == (rank, "normal" if rank else "unknown")
 
@@ -512,4 +512,6 @@ async def test_a_database_for_another_nature_is_refused(
     plain_database: Database, city: Catalogue, table: Connection
 ) -> None:
     with pytest.raises(Fatal, match="the database is for Exercise"):
-        await serve_feed(plain_database.url, None, city, Nature.ACTUAL, HOST, free_port(), HOST, free_port())
+        await serve_feed(
+            plain_database.url, None, lambda: city, Nature.ACTUAL, HOST, free_port(), HOST, free_port()
+        )

@@ -45,6 +45,7 @@ async def test_rows_that_could_not_be_decided_on_blind_us_until_they_can(
         sink.broken = False
         await until(lambda: pipeline.sight.since is not None)
         await asyncio.to_thread(publish, 2.0)
-        await until(lambda: len(told(database.url)) == 1)
+        await until(lambda: len(told(database.url)) == 2)
     assert [value for _, _, value in stored(database.url)] == [1.0, 2.0]
+    assert [value for _, _, value in told(database.url)] == [1.0, 2.0]
     assert sink.rebuilt >= 1

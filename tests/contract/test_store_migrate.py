@@ -28,7 +28,13 @@ def opened(database: Database) -> Connection:
     return connect(database.url, application_name="test")
 
 
-OURS = ["ingest/0001_ingest", "ingest/0002_meaning"]
+OURS = [
+    "ingest/0001_ingest",
+    "ingest/0002_meaning",
+    "ingest/0003_undecided",
+    "ingest/0004_configuration",
+    "ingest/0005_maintenance",
+]
 
 
 @pytest.fixture

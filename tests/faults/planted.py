@@ -14,8 +14,7 @@ import psycopg
 
 import huewatch
 from alerts import store
-from alerts.evaluation import Outcome
-from alerts.sink import AlertSink
+from alerts.sink import AlertSink, Decided
 from ingest.model import Intake, RawMessage
 from ingest.mqtt import Subscriber
 from ingest.mqtt_connection import Connection
@@ -80,7 +79,7 @@ def events_after_commit() -> None:
     """The rows in one transaction, the events that they raise in the next."""
     adopt = Writer._adopt
 
-    def persist(self: AlertSink, cursor: psycopg.Cursor[Any], outcome: Outcome) -> None:
+    def persist(self: AlertSink, cursor: psycopg.Cursor[Any], outcome: Decided) -> None:
         if outcome.conditions:
             store.upsert_conditions(cursor, outcome.conditions)
 

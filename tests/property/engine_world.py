@@ -92,24 +92,31 @@ LADDERS = (
     ((1, "I", 1.0), (2, "II", 1.5)),
     ((1, "I", 1.0),),
 )
+GATEWAYS = ("g", "g", "h", "i")  # R1 and R2 have one
 CADENCES = (5, 5, 5, 15)  # minutes; above 10 one sample opens at once
 
 
 def city() -> Catalogue:
     """Four gauges R1 to R4."""
     return Catalogue(
-        stations=tuple(_station(f"R{n}", CADENCES[n - 1], LADDERS[n - 1]) for n in range(1, 5)), routes=()
+        stations=tuple(
+            _station(f"R{n}", gateway, cadence, ladder)
+            for n, (gateway, cadence, ladder) in enumerate(
+                zip(GATEWAYS, CADENCES, LADDERS, strict=True), start=1
+            )
+        ),
+        routes=(),
     )
 
 
-def _station(name: str, cadence: int, ladder: Sequence[tuple[int, str, float]]) -> Station:
+def _station(name: str, gateway: str, cadence: int, ladder: Sequence[tuple[int, str, float]]) -> Station:
     levels = tuple(Level(name=word, value=value, rank=rank) for rank, word, value in ladder)
     gauge = Datastream(
         name="water_level",
         property="water_level",
         unit="m",
         cadence=cadence * 60.0,
-        source=Source(gateway="g", device=name, channel="c"),
+        source=Source(gateway=gateway, device=name, channel="c"),
         levels=levels,
     )
     return Station(

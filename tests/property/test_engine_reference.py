@@ -15,18 +15,19 @@ REQUIRED = [
     for rule in ("level", "strict", "rate", "silence", "counted", "lasting", "outside")
     for kind in ("raised", "escalated", "lowered", "cleared")
     if kind in ("raised", "cleared") or rule not in ("strict", "silence")
-]
+] + [("late", "raised"), ("gateway", "raised"), ("gateway", "cleared"), ("huewatch-self", "raised")]
 
 
 def as_told(event: Event) -> Told:
     return (
         event.rule,
-        event.station,
+        event.target.removesuffix("/water_level"),
         event.kind.value,
         event.previous_level,
         event.level,
         event.event_time,
         event.verified,
+        event.learnt_late,
     )
 
 
@@ -51,5 +52,7 @@ def test_the_engine_tells_what_the_slow_machine_tells() -> None:
         expected = SlowMachine().play(items)
         assert [as_told(event) for event in player.store.events] == expected, f"seed {seed}"
         met.update((rule, kind) for rule, _, kind, *_ in expected)
+        met.update(("late", kind) for *_, kind, _, _, _, _, late in expected if late)
+        met.update(("gateway", kind) for _, place, kind, *_ in expected if place.startswith("@gateway"))
     print(dict(met))
     assert [case for case in REQUIRED if not met[case]] == []

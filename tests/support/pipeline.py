@@ -12,7 +12,7 @@ from pathlib import Path
 from ingest.catalog import load_catalogue
 from ingest.clock import system_clock
 from ingest.embedded import EmbeddedBroker
-from ingest.model import Nature
+from ingest.model import Nature, Sink
 from ingest.mqtt import BrokerSettings, Subscriber
 from ingest.normalise import Normaliser
 from ingest.pipeline import Pipeline
@@ -20,7 +20,6 @@ from ingest.store import codec_memory, connect
 from ingest.store.datastreams import register
 from ingest.store.write import Writer
 from tests.support.databases import Database
-from tests.support.store import TellingSink
 
 CITY = """\
 stations:
@@ -40,7 +39,7 @@ TOPIC = "hue/v1/gw/dev/readings"
 
 @asynccontextmanager
 async def running(
-    broker: EmbeddedBroker, database: Database, folder: Path, sink: TellingSink, city: str = CITY
+    broker: EmbeddedBroker, database: Database, folder: Path, sink: Sink, city: str = CITY
 ) -> AsyncIterator[Pipeline]:
     """A pipeline that runs to the end of the block, without the process around it."""
     (folder / "city.yaml").write_text(city, encoding="utf-8")
@@ -50,6 +49,7 @@ async def running(
         remembered = codec_memory.load(connection)
     writer = Writer(database.url, "hue", "test", 100)
     writer.claim()
+    writer.rebuild([])  # what an earlier one has left undecided
     normaliser = Normaliser(catalogue, ids, Nature.EXERCISE)
     normaliser.recall(remembered)
     settings = BrokerSettings("127.0.0.1", broker.port, "ingest", "ingest", broker.accounts["ingest"])

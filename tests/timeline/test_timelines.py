@@ -22,24 +22,21 @@ CASES = sorted((HERE / "cases").glob("*.txt"))
 
 
 @cache
-def shipped() -> tuple[Catalogue, tuple[Rule, ...]]:
-    parts = [load_catalogue(folder) for folder in (ROOT / "config/catalog", HERE / "city")]
-    catalogue = Catalogue(stations=tuple(one for part in parts for one in part.stations), routes=())
+def configured(small: bool) -> tuple[Catalogue, tuple[Rule, ...], dict[str, int]]:
+    catalogues = [HERE / "small/catalog"] if small else [ROOT / "config/catalog", HERE / "city"]
+    books = [HERE / "small/rules"] if small else [ROOT / "config/rules", HERE / "rules"]
+    stations = tuple(one for folder in catalogues for one in load_catalogue(folder).stations)
+    catalogue = Catalogue(stations=stations, routes=())
     numbers = {key: place for place, (key, _, _) in enumerate(catalogue.watched())}
-    rules = [*load_rules(ROOT / "config/rules", catalogue), *load_rules(HERE / "rules", catalogue)]
-    return catalogue, tuple(rule.numbered(numbers) for rule in rules)
+    rules = [rule for folder in books for rule in load_rules(folder, catalogue)]
+    return catalogue, tuple(rule.numbered(numbers) for rule in rules), numbers
 
 
 def load(path: Path) -> tuple[Case, list[Rule]]:
-    catalogue, rules = shipped()
-    streams = list(catalogue.watched())
-    cadence = {key: round(datastream.cadence * 1_000_000) for key, _, datastream in streams}
-    watch = next(
-        line.removeprefix("watch: ").strip() for line in path.read_text(encoding="utf-8").splitlines()
-        if line.startswith("watch: ")
-    )  # fmt: skip
-    number = [key for key, _, _ in streams].index(watch)
-    case = read_case(path, number, cadence)
+    small = "\ncity: small\n" in path.read_text(encoding="utf-8")
+    catalogue, rules, numbers = configured(small)
+    cadence = {key: round(stream.cadence * 1_000_000) for key, _, stream in catalogue.watched()}
+    case = read_case(path, numbers, cadence)
     return case, [rule for rule in rules if rule.id in case.rules]
 
 
@@ -69,9 +66,11 @@ def test_timeline(path: Path, together: bool) -> None:
     case, rules = load(path)
     assert {rule.id for rule in rules} == set(case.rules)
     told = play(case, rules, together)
-    said = [(event.kind.value, event.level_name, event.verified) for event in told]
-    assert said == [(want.kind, want.level, want.verified) for want in case.expected], case.sentence
+    said = [(event.kind.value, event.level_name, event.verified, event.learnt_late) for event in told]
+    wanted = [(want.kind, want.level, want.verified, want.learnt_late) for want in case.expected]
+    assert said == wanted, case.sentence
     for event, want in zip(told, case.expected, strict=True):
+        assert want.target in ("", event.target), case.sentence
         assert want.first <= event.event_time <= want.last, (
             f"{case.sentence}: {event.kind} {event.level_name}"
         )

@@ -8,6 +8,7 @@ import pytest
 import alerts
 from alerts.model import EventKind
 from alerts.sight import Freshness, UnknownReason
+from alerts.station_view import NOT_MONITORED
 from ingest.catalog import load_catalogue
 from ingest.derive import kinds
 from ingest.model import BlindReason, Nature
@@ -28,6 +29,7 @@ NEEDED = [
     *(f"kind_{kind}" for kind in EventKind),
     *Freshness,
     *(f"property_{name}" for name in sorted(PROPERTIES)),
+    NOT_MONITORED,
     *KINDS_SHOWN,
     *(nature.value.lower() for nature in Nature if nature is not Nature.ACTUAL),
 ]

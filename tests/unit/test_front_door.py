@@ -40,7 +40,9 @@ def test_page_is_asked_where_this_machine_reaches_it(host: str, url: str) -> Non
     assert page_url(host, 8080) == url
 
 
-@pytest.mark.parametrize("command", ["run", "feed", "migrate", "ledger", "quarantine list", "alerts list"])
+@pytest.mark.parametrize(
+    "command", ["run", "feed", "migrate", "ledger", "quarantine list", "alerts list", "alerts verify"]
+)
 def test_nothing_set_names_what_to_set(command: str) -> None:
     result = huewatch(*command.split())
     assert result.exit_code == 1
@@ -48,7 +50,7 @@ def test_nothing_set_names_what_to_set(command: str) -> None:
     assert "--embedded DIR" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["feed", "ledger", "quarantine list", "alerts list"])
+@pytest.mark.parametrize("command", ["feed", "ledger", "quarantine list", "alerts list", "alerts verify"])
 @pytest.mark.parametrize("stopped", [False, True])
 def test_nothing_to_join_names_the_command_that_starts_it(
     tmp_path: Path, command: str, stopped: bool

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from alerts.headline import headline, local_time, number, span
+from alerts.headline import digest_headline, headline, local_time, number, span
 from alerts.model import Event, EventKind, Severity
 from ingest.catalog import Station
 from ingest.config_model import Text
@@ -336,3 +336,96 @@ def test_a_stuck_sensor_says_for_how_long() -> None:
     vi, _ = said(rule_kind="flat_line", level_name="Đứng yên", value=4.5, unit="h", observed=1.32)
     assert vi.endswith("SỐ ĐO ĐỨNG YÊN đã 4 giờ 30 phút, 1,32 m lúc 07:00 27/10, cần kiểm tra cảm biến")
     assert "số đo đã thay đổi trở lại" in said(rule_kind="flat_line", level=0, value=0.0)[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "vi", "en"),
+    [
+        (
+            {"kind": EventKind.ACKNOWLEDGED, "by": "An"},
+            "An đã tiếp nhận BĐ III",
+            "BĐ III acknowledged by An",
+        ),
+        (
+            {"kind": EventKind.ASSIGNED, "by": "An", "assigned_to": "Bình"},
+            "An giao cho Bình",
+            "assigned to Bình by An",
+        ),
+        (
+            {"kind": EventKind.COMMENTED, "by": "An", "comment": "two\npumps"},
+            "An ghi chú, two pumps",
+            "An notes, two pumps",
+        ),
+        (
+            {"kind": EventKind.SHELVED, "by": "An", "until": AT + 30 * MINUTE},
+            "An tạm ẩn đến 07:30",
+            "shelved by An until 07:30",
+        ),
+        (
+            {"kind": EventKind.CANCELLED, "by": "An", "comment": "a boat", "level": 0},
+            "HỦY cảnh báo vì phát nhầm (An), a boat",
+            "alert CANCELLED as issued in error by An, a boat",
+        ),
+        (
+            {"kind": EventKind.REMINDED, "reason": "maintenance ended", "level": 0, "level_name": ""},
+            "bảo trì xong, không còn cảnh báo, 3,58 m lúc 07:00 27/10",
+            "maintenance ended, no alert any more, 3.58 m at 07:00 27/10",
+        ),
+        (
+            {"kind": EventKind.REVISED, "reason": "row of 06:55"},
+            "ĐÍNH CHÍNH: row of 06:55, 3,58 m lúc 07:00 27/10",
+            "REVISED: row of 06:55, 3.58 m at 07:00 27/10",
+        ),
+    ],
+)
+def test_what_people_and_reminders_say(changes: dict[str, Any], vi: str, en: str) -> None:
+    assert said(**changes) == (f"Kim Long (sông Hương): {vi}", f"Kim Long (Huong River): {en}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "begins"),
+    [
+        ({"kind": EventKind.REMINDED}, "STILL"),
+        ({"kind": EventKind.REMINDED, "reason": "stable again"}, "stable again"),
+        ({"kind": EventKind.UNSHELVED, "reason": "shelving ended"}, "no longer shelved"),
+        ({"kind": EventKind.LATE}, "LEARNT LATE, over already"),
+    ],
+)
+def test_what_is_said_again_is_said_as_it_stands(changes: dict[str, Any], begins: str) -> None:
+    opening = said()[1].removeprefix("Kim Long (Huong River): ")
+    assert said(**changes)[1] == f"Kim Long (Huong River): {begins}, {opening}"
+
+
+def test_a_digest_counts_and_names() -> None:
+    far = replace(EVENT, target="X/water_level", level_name="BĐ I", nature="Exercise")
+    line = digest_headline([(replace(EVENT, nature="Exercise"), kim_long()), (far, None)])
+    assert line.vi == "DIỄN TẬP: 2 cảnh báo cùng lúc: Kim Long BĐ III, X/water_level BĐ I"
+    assert line.en == "EXERCISE: 2 alerts at once: Kim Long BĐ III, X/water_level BĐ I"
+    many = digest_headline([(far, None)] * 120)
+    assert many.vi.startswith("DIỄN TẬP: 120 cảnh báo cùng lúc: ")
+    assert many.vi.endswith(" và 100 cảnh báo khác")
+
+
+def test_a_gateway_speaks_for_what_is_behind_it() -> None:
+    gateway = {"rule_kind": "silence", "target": "@gateway/gw-1", "value": 2_100.0, "unit": "s"}
+    vi, en = said(**gateway, reason="R1/water_level, R1/rainfall")
+    assert vi == "Trạm thu gw-1: MẤT TÍN HIỆU đã 35 phút, gồm R1/water_level, R1/rainfall"
+    assert en == "Gateway gw-1: NO DATA for 35 min, with R1/water_level, R1/rainfall"
+    assert "có tín hiệu lại" in said(**gateway, kind=EventKind.CLEARED, level=0)[0]
+
+
+def test_a_station_that_never_spoke_says_since_when_it_was_due() -> None:
+    vi, en = said(rule_kind="silence", reason="never heard", observed=None, observed_at=None)
+    assert vi.endswith("CHƯA TỪNG CÓ TÍN HIỆU, phải có từ 07:00 27/10")
+    assert en.endswith("NEVER HEARD OF, due since 07:00 27/10")
+
+
+def test_our_own_blindness_is_said_of_ourselves() -> None:
+    blind = {"rule_kind": "self", "target": "@sight", "reason": "no reading can reach us"}
+    assert said(**blind)[0] == "Huewatch: KHÔNG NHÌN THẤY: không số đo nào tới được"
+    assert said(**blind, kind=EventKind.CLEARED, level=0)[1] == "Huewatch: SEES AGAIN"
+
+
+def test_a_compound_says_which_members_are_so() -> None:
+    both = {"rule_kind": "compound", "level_name": "Hai sông", "reason": "2/2: A BĐ II, B BĐ II; ? C BĐ II"}
+    assert said(**both)[0].endswith(": Hai sông (2/2: A BĐ II, B BĐ II; ? C BĐ II)")

@@ -337,3 +337,12 @@ def test_a_long_history_sent_backwards_costs_no_step_for_what_nothing_sees() -> 
     found = appraiser(RIVER).evaluate(history)
     assert set(found.quality.tolist()) == {PASS}
     assert flags(found, Test.RATE_OF_CHANGE) == [NOT_EVALUATED] * 3_000
+
+
+def test_a_reading_while_somebody_works_on_the_sensor_is_suspect_and_nobodys_neighbour() -> None:
+    one = appraiser(RIVER)
+    values = rows([2.0, 2.01, 0.0, 0.0, 2.02, 2.03])  # lifted out of the water for two readings
+    found = one.evaluate(values, np.array([False, False, True, True, False, False]))
+    assert roll_up(settled(values, found)).tolist() == [PASS, PASS, SUSPECT, SUSPECT, PASS, PASS]
+    assert unpack(found.tests, Test.CALIBRATION).tolist() == [2, 2, 3, 3, 2, 2]
+    assert unpack(found.tests, Test.RATE_OF_CHANGE)[2:4].tolist() == [NOT_EVALUATED, NOT_EVALUATED]

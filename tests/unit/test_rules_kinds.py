@@ -164,6 +164,14 @@ def test_what_can_never_confirm_is_refused(confirm: str, words: str) -> None:
     assert words in refused(f"{RIVER}    confirm: {confirm}\n", gauge())
 
 
+def test_a_time_of_less_than_a_cadence_is_refused_and_of_less_than_two_a_warning() -> None:
+    def severity(time: str) -> list[str]:
+        text = f"{RIVER}    confirm: {{ samples: 1, for: {time} }}\n"
+        return [problem.severity.value for problem in parse_rules(text, "rules.yaml", gauge())[1]]
+
+    assert (severity("4min"), severity("6min"), severity("10min")) == (["error"], ["warning"], [])
+
+
 def test_one_sample_far_above_its_level_that_continues_the_trend_opens_at_once() -> None:
     text = RIVER + "    confirm: { samples: 2, at_once_beyond: 0.10 m }\n"
     assert told(text, gauge(), "0.6 0.75 0.92 1.12") == [("raised", "BĐ I")]
@@ -172,8 +180,9 @@ def test_one_sample_far_above_its_level_that_continues_the_trend_opens_at_once()
     assert told(text, gauge(), "0.9 0.8 0.7 1.12") == []  # against the trend
     assert told(text, gauge(), "0.92 1.12") == []  # nothing is known of a trend
     assert told(text, gauge(), "0.6 0.75 0.92 1.12?") == []  # suspect
-    (event,) = events(text, gauge(), "0.6 0.75 0.92 1.12")
-    assert event.verified
+    step = trace(rule_of(text, gauge()), "0.6 0.75 0.92 1.12")[-1]
+    assert step.events[0].verified
+    assert step.why == "One sample that continues the trend stands beyond doubt at or above BĐ I (1 m)."
 
 
 def test_a_neighbour_may_confirm_where_the_catalogue_names_one() -> None:
@@ -264,6 +273,7 @@ def test_a_band_is_explained() -> None:
         ("low: 6.0", "low: 6.4", "the edge 6.4 lies within `clear.inside` of the band inside it"),
         ("high: 8.5", "high: 6.8", "nothing is left inside the band"),
         ("inside: 0.2", "below: 0.2", "`clear` has `inside`"),
+        ("low: 6.5, ", "", "a side that one level leaves out has a limit in a level further out"),
         ("high: 8.5", "high: 15", "fair (15 1) of R1/water_level can never be reached"),
         ("direction: outside", "direction: above", "`clear` has `below`"),
         ("samples: 1", "samples: 1, at_once_beyond: 0.1", "`at_once_beyond` needs"),

@@ -43,6 +43,8 @@ RULE_KIND = {
 }
 KIM_LONG = "HUE-WL-KIMLONG/water_level"
 VY_DA = "HUE-FL-VYDA/water_level"
+RAIN = "HUE-RN-BACHMA/rain_1h"
+RELEASE = "HUE-RS-TATRACH/outflow_step_1h"
 BA_TRIEU = "HUE-FL-BATRIEU/water_level"
 
 
@@ -146,8 +148,26 @@ def test_level_that_nobody_published_is_no_step_of_its_own():
         (event(What.SILENCE, KIM_LONG, 1, SCENARIO.start + HOUR), "silence unexpected"),
         (event(What.RATE, BA_TRIEU, 1, SCENARIO.start + HOUR), "rate 1 unexpected"),
         (event(What.RISE, KIM_LONG, 3, required(KIM_LONG, What.RISE, 3).at + MINUTE), "rise 3 unexpected"),
+        (event(What.SUBMERGED, KIM_LONG, 1, SCENARIO.start + HOUR), "under water unexpected"),
+        (event(What.STUCK, KIM_LONG, 1, SCENARIO.start + HOUR), "stuck unexpected"),
+        (
+            event(What.RISE, RAIN, 1, SCENARIO.start + HOUR, rule_kind="accumulation"),
+            "rise 1 unexpected",
+        ),
+        (event(What.RISE, RELEASE, 1, SCENARIO.start + 30 * HOUR), "rise 1 unexpected"),
     ],
-    ids=["spike", "submerged", "too early", "silence", "rate", "twice"],
+    ids=[
+        "spike",
+        "submerged",
+        "too early",
+        "silence",
+        "rate",
+        "twice",
+        "not under water",
+        "not stuck",
+        "dry",
+        "no release",
+    ],
 )
 def test_unexpected_alert_is_named(extra, named):
     found = wrong(verdict([*faithful(), extra]))
