@@ -172,6 +172,12 @@ def test_real_floods_are_forecast_better_than_a_damped_trend_does(real: list[Ser
     assert report.mean(OURS, 3.0) < 0.81
 
 
+def test_the_page_says_what_the_command_prints(real: list[Series]) -> None:
+    """Written by scripts/write_forecast_skill.py."""
+    page = (CONFIG.parent / "docs" / "forecast-skill.md").read_text(encoding="utf-8")
+    assert markdown(judged(real, lambda _: None)) in page
+
+
 def test_each_real_flood_is_drawn(real: list[Series]) -> None:
     names = [name for series in real for name, _ in draw(series)]
     assert names == [
