@@ -13,10 +13,10 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from alerts.forecast import model, skill
-from alerts.forecast.lattice import Floats, Times
+from alerts.forecast.lattice import HOUR, Floats, Times
 from alerts.forecast.model import HIGH, LOW, MODEL, NOTICE, VERSION, Forecast
 from alerts.forecast.priors import PRIORS
-from alerts.forecast.skill import HOUR, Origins, Series
+from alerts.forecast.skill import Origins, Series
 from ingest.clock import to_datetime
 
 WIDTH, HEIGHT = 960, 420
