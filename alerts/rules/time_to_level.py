@@ -22,11 +22,11 @@ from pydantic import Discriminator, Field, Tag
 
 from alerts.condition import Signal
 from alerts.forecast import model
+from alerts.forecast.gates import MOVING, TIDAL, beyond_tide, stale_after
 from alerts.forecast.lattice import STEPS_PER_HOUR, Lattice, lattice_of
 from alerts.forecast.model import PROBABILITIES, Prior
 from alerts.forecast.passing import exceeded
 from alerts.forecast.priors import HOURS, LONGEST, PRIORS
-from alerts.forecast.tide import TIDAL, beyond_tide
 from alerts.model import Severity
 from alerts.rules.kind import (
     HOUR,
@@ -52,8 +52,6 @@ from ingest.yaml_lines import Place, Problem
 
 LOOK_BACK = 12 * 3_600.0  # seconds; half a day of outcomes is enough to weigh the members by
 MOST_LEVELS = 8  # of one target
-STALE_CADENCES, STALE_SECONDS = 2, 15 * 60  # domain 6.3: late after twice the cadence, at least 15 min
-MOVING = 0.02  # m/h
 STILL = 100 * 60.0  # seconds: an hour, and as much more as two rows may be apart
 EVIDENCE = 8  # rows that a raise is told with
 
@@ -107,7 +105,7 @@ class TimeToLevel:
             rows=min(rows_needed(LOOK_BACK, datastream.cadence), ROWS_BOUND),
             evidence=EVIDENCE,
             own=(
-                float(micros(max(STALE_CADENCES * datastream.cadence, STALE_SECONDS))),
+                float(stale_after(datastream.cadence)),
                 float(TIDAL in target.station.tags),
                 *levels,
                 *[np.inf] * (MOST_LEVELS - len(levels)),

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 import huewatch
 from alerts.forecast.drawing import draw
+from alerts.forecast.lattice import HOUR
 from alerts.forecast.report import CHOSEN, OURS, SHIPPED, STATED, STILL, gauges, judged, markdown
-from alerts.forecast.skill import HOUR, SCORED, Series, origins_of, without_glitches
+from alerts.forecast.skill import SCORED, Series, origins_of, without_glitches
 from ingest.yaml_lines import ConfigError
 from tests.support.floods import MINUTE, START, flood
 from tests.support.histories import CONFIG, real_file

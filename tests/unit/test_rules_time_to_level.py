@@ -175,3 +175,24 @@ def test_a_gap_changes_nothing() -> None:
 def test_what_cannot_be_right_is_refused(change: tuple[str, str], says: str) -> None:
     _, problems = parse_rules(RULE.replace(*change), "rules.yaml", city())
     assert any(says in str(problem) for problem in problems), problems
+
+
+def test_neither_batches_nor_restarts_change_what_is_foretold() -> None:
+    rows = [
+        Row(10, START + 5 * MINUTE * step, level, 1, START + (5 * step + 1) * MINUTE)
+        for step, level in enumerate(FAST)
+    ]
+
+    def events(size: int, restart_every: int) -> list[tuple[EventKind, str, int, float | None]]:
+        player = Player([rule()])
+        for batch, at in enumerate(range(0, len(rows), size), start=1):
+            player.play(rows[at : at + size])
+            if batch % restart_every == 0:
+                player.restart()
+        return [(one.kind, one.level_name, one.event_time, one.value) for one in player.store.events]
+
+    expected = events(1, 10_000)
+    assert len(expected) >= 3
+    assert events(13, 10_000) == expected
+    assert events(1, 7) == expected
+    assert events(5, 2) == expected
