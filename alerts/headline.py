@@ -268,7 +268,7 @@ def _flat_line(event: Event, place: _Place) -> list[Words]:
 
 
 def _time_to_level(event: Event, place: _Place) -> list[Words]:
-    """ "CÓ THỂ VƯỢT BĐ III ≤ 3 h, p ≥ 80 %, 3,12 m lúc 07:00 27/10, ...", and what it is."""
+    """ "CÓ THỂ VƯỢT BĐ III ≤ 3 h (p ≥ 80 %), 3,12 m lúc 07:00 27/10, ...", and what it is."""
     notice = f"{NOTICE[0]} ({MODEL} {VERSION})", f"{NOTICE[1]} ({MODEL} {VERSION})"
     seen = [_observed(event, place), _trend(event, place), notice]
     name = event.level_name
@@ -323,6 +323,7 @@ def _still(event: Event, place: _Place) -> list[Words]:
     reasons = {
         "maintenance ended": ("bảo trì xong", "maintenance ended"),
         "stable again": ("hết dao động", "stable again"),
+        "silence ended": ("hết giờ tắt báo", "silence ended"),
     }
     why = reasons.get(event.reason, ("NHẮC LẠI", "STILL"))
     if event.level == 0:

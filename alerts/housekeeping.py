@@ -47,4 +47,5 @@ async def keep_house(database_url: str, clock: Clock, limits: Limits) -> None:
 
 def _look(connection: Connection, now: int, limits: Limits, all_of_it: bool) -> int:
     said = reminder_store.end_shelvings(connection, now) + reminder_store.tell_ended_windows(connection, now)
+    said += reminder_store.tell_ended_silences(connection, now)
     return said + (reminder_store.tell_stable(connection, limits, now) if all_of_it else 0)

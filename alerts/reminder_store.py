@@ -1,4 +1,4 @@
-"""What is said by itself when something that kept people quiet is over: shelvings, windows, flapping.
+"""What is said by itself when what kept people quiet is over: shelvings, windows, silences, flapping.
 
 Promises: each of these is said exactly once, whoever looks and however often, since a look takes its turn
 with all others and leaves its mark in the same transaction; what stands at that moment is what is said. It is
@@ -18,7 +18,7 @@ from alerts.handling import Story, shelving_ended, stories
 from alerts.handling_store import append, story_of, turn
 from alerts.model import Event, EventKind
 from alerts.store import CONDITION_TELLS, Connection
-from alerts.suppression import MAINTENANCE_ENDED, STABLE_AGAIN, Limits
+from alerts.suppression import MAINTENANCE_ENDED, SILENCE_ENDED, STABLE_AGAIN, Limits
 from ingest.store import maintenance
 from ingest.store.maintenance import Window
 
@@ -40,6 +40,16 @@ GROUP BY 1, 2 HAVING NOT EXISTS (
         OR r.kind = 'raised' AND r.detected_at > (
             SELECT max(now_at) FROM writer) - %(window)s * interval '1 second'))
 """
+# The alerts that are open and of which an ended silence has kept something back; no silence lasts for a day.
+_SILENCED = """
+SELECT DISTINCT s.id, e.alert_id::text FROM silence s
+JOIN delivery_outcome o ON o.outcome = 'suppressed' AND o.cause = 'silence' AND o.reference = s.id::text
+    AND o.at > clock_timestamp() - interval '1 day'
+JOIN alert_event e USING (seq)
+JOIN alert_condition c ON c.alert_id = e.alert_id AND c.level > 0
+WHERE coalesce(s.ended_at, s.ends) BETWEEN clock_timestamp() - interval '1 day' AND clock_timestamp()
+"""
+_SAID = "SELECT 1 FROM alert_event WHERE event_id = ANY(%s::uuid[])"
 
 
 def end_shelvings(connection: Connection, now: int) -> int:
@@ -91,6 +101,25 @@ def _kept_quiet(connection: Connection, window: Window) -> list[Story]:
     ]
 
 
+def tell_ended_silences(connection: Connection, now: int) -> int:
+    """Remind of every open alert that ended silences have kept back; how many were said."""
+    found = connection.execute(_SILENCED).fetchall()
+    return sum(_tell_silenced(connection, number, alert_id, now) for number, alert_id in found)
+
+
+def _tell_silenced(connection: Connection, number: int, alert_id: str, now: int) -> bool:
+    what = f"silence|{number}"
+    if connection.execute(_SAID, ([_identity(what, alert_id)],)).fetchone() is not None:
+        return False
+    with turn(connection) as cursor:
+        story = story_of(connection, alert_id)
+        said = cursor.execute(_SAID, ([_identity(what, alert_id)],)).fetchone()
+        if story is None or not story.open or said is not None:
+            return False
+        store.append_events(cursor, [reminder(story, SILENCE_ENDED, what, now)])
+    return True
+
+
 def tell_stable(connection: Connection, limits: Limits, now: int) -> int:
     """Say how those stand that have flapped and are stable again; how many were said."""
     values = {"stable": STABLE_AGAIN, "window": limits.flap_window_s}
@@ -102,11 +131,7 @@ def _tell_stable(connection: Connection, rule: str, target: str, seq: int, now: 
     with turn(connection) as cursor:
         found = stories(store.events_of(connection, _newest(connection, [target], rule)))
         events = [reminder(story, STABLE_AGAIN, f"stable|{seq}", now) for story in found.values()]
-        known = cursor.execute(
-            "SELECT 1 FROM alert_event WHERE event_id = ANY(%s::uuid[])",
-            ([each.event_id for each in events],),
-        ).fetchone()
-        if known is not None:
+        if cursor.execute(_SAID, ([each.event_id for each in events],)).fetchone() is not None:
             return False
         store.append_events(cursor, events)
     return bool(events)
@@ -117,7 +142,7 @@ def reminder(story: Story, reason: str, what: str, now: int) -> Event:
     told = story.event
     return msgspec.structs.replace(
         told,
-        event_id=str(uuid.uuid5(NAMESPACE, f"reminder|{what}|{told.alert_id}")),
+        event_id=_identity(what, told.alert_id),
         kind=EventKind.REMINDED,
         previous_level=told.level,
         event_time=now,
@@ -125,6 +150,10 @@ def reminder(story: Story, reason: str, what: str, now: int) -> Event:
         evidence=(),
         reason=reason,
     )
+
+
+def _identity(what: str, alert_id: str) -> str:
+    return str(uuid.uuid5(NAMESPACE, f"reminder|{what}|{alert_id}"))
 
 
 def _newest(connection: Connection, targets: Sequence[str], rule: str | None = None) -> list[str]:

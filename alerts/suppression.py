@@ -22,9 +22,9 @@ SILENCE_LONGEST_S = 8 * 3600  # a shift, as of a maintenance window
 
 MAINTENANCE_ENDED = "maintenance ended"
 STABLE_AGAIN = "stable again"
-OUR_REMINDERS = frozenset(
-    {MAINTENANCE_ENDED, STABLE_AGAIN}
-)  # the feed's own, said once, also when acknowledged
+SILENCE_ENDED = "silence ended"
+# The feed's own, said once, also of an acknowledged alert.
+OUR_REMINDERS = frozenset({MAINTENANCE_ENDED, STABLE_AGAIN, SILENCE_ENDED})
 
 RANK = {Severity.MINOR: 1, Severity.MODERATE: 2, Severity.SEVERE: 3, Severity.EXTREME: 4}
 UNKNOWN_RANK = RANK[Severity.SEVERE]  # nobody knows how bad it is

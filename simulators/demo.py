@@ -109,6 +109,7 @@ class _Run:
         self._services, self._plan, self._clock = services, plan, clock
         self._once, self._console = once, console
         self._feed = FeedClient(services.feed_url)
+        self._last = 0  # the number of the newest event that the feed gave
         self._view = View(plan.scenario, services.feed_url, plan.scenario.start)
         self._begun = self._seconds = 0.0
 
@@ -177,8 +178,9 @@ class _Run:
 
     async def _look(self) -> None:
         """What the feed says now."""
-        last = int(self._view.told[-1]["seq"]) if self._view.told else 0
-        self._view.told += await asyncio.to_thread(self._feed.events, last)
+        news = await asyncio.to_thread(self._feed.events, self._last)
+        self._last = int(news[-1]["seq"]) if news else self._last
+        self._view.told += [event for event in news if not event.get("shadow")]
         self._view.ledger = await asyncio.to_thread(self._feed.ledger)
         self._view.stations = await asyncio.to_thread(self._feed.stations)
 

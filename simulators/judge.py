@@ -92,7 +92,8 @@ def judge(
     records = [_Record(item) for item in expected]
     known = {(item.target, item.what, item.level) for item in expected}
     unexpected: list[Line] = []
-    for event in told_events:
+    notified = [event for event in told_events if not event.get("shadow")]  # a rule on trial tells nobody
+    for event in notified:
         unexpected += _improper(event)
         for telling in tellings(event):
             if telling.passed and (telling.target, telling.what, telling.level) not in known:
@@ -103,7 +104,7 @@ def judge(
             else:
                 record.told.append(telling.at)
     lines = [_line(record) for record in records if record.told or record.expected.required]
-    calm = [_calm(item, told_events) for item in quiet]
+    calm = [_calm(item, notified) for item in quiet]
     return Verdict((*lines, *unexpected, *calm, *_once(told_events), *conservation(ledger, published)))
 
 

@@ -22,6 +22,7 @@ from alerts.forecast.lattice import SPAN
 from alerts.forecast.model import HIGH, LOW, MODEL, NOTICE, VERSION
 from alerts.forecast.outlook import Outlook, outlook
 from alerts.forecast.report import Report, gauges, judged, markdown
+from alerts.forecast.skill import Series
 from alerts.headline import number
 from alerts.sight import UNKNOWN_AFTER_S
 from alerts.wire import stamp
@@ -58,15 +59,15 @@ def forecast(
         place, datastream = _gauge(catalogue, station)
         nature = settings.nature or Nature.ACTUAL
         with database(settings) as connection:
-            numbers = _number(connection, f"{place.id}/{datastream.name}", nature)
+            stored = store.number_of(connection, f"{place.id}/{datastream.name}", nature)
             now, blind = _now(connection)
             rows = (
                 []
-                if numbers is None
-                else read.observations(connection, numbers, now - SPAN, now + 1, MOST_ROWS)
+                if stored is None
+                else read.observations(connection, stored, now - SPAN, now + 1, MOST_ROWS)
             )
             found = outlook(place, datastream, rows, now, blind=blind)
-            fared = [] if numbers is None else store.skill(connection, numbers)
+            fared = [] if stored is None else store.skill(connection, stored)
     if as_json:
         typer.echo(json.dumps(_json(place, datastream, found, fared), ensure_ascii=False))
     else:
@@ -104,7 +105,7 @@ def forecast_skill(
             _write(out, report, [*scored, *shown], progress)
 
 
-def _write(out: Path, report: Report, every: list[Any], progress: Progress) -> None:
+def _write(out: Path, report: Report, every: list[Series], progress: Progress) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "skill.md").write_text(markdown(report), encoding="utf-8")
     (out / "skill.json").write_text(
@@ -127,12 +128,6 @@ def _gauge(catalogue: Catalogue, wanted: str) -> tuple[Station, Datastream]:
     message = f"There is no gauge with levels called {wanted!r}."
     remedy = nearest(wanted, known) or "Name a station of the catalogue whose datastream has levels."
     raise ConfigError([Problem("STATION", None, message, remedy)])
-
-
-def _number(connection: Connection, key: str, nature: Nature) -> int | None:
-    query = "SELECT id FROM datastream WHERE key = %s AND nature = %s"
-    row = connection.execute(query, (key, nature.value)).fetchone()
-    return None if row is None else int(row[0])
 
 
 def _now(connection: Connection) -> tuple[int, bool]:

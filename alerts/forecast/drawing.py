@@ -13,10 +13,10 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from alerts.forecast import model, skill
-from alerts.forecast.lattice import Floats, Times
+from alerts.forecast.lattice import HOUR, Floats, Times
 from alerts.forecast.model import HIGH, LOW, MODEL, NOTICE, VERSION, Forecast
 from alerts.forecast.priors import PRIORS
-from alerts.forecast.skill import HOUR, Origins, Series
+from alerts.forecast.skill import Origins, Series
 from ingest.clock import to_datetime
 
 WIDTH, HEIGHT = 960, 420
@@ -84,7 +84,7 @@ def _picture(origins: Origins, made: Forecast, title: str) -> str:
     lead = made.hours.index(AHEAD)
     later = time + round(AHEAD * HOUR)
     low, high = made.quantile[:, lead, LOW], made.quantile[:, lead, HIGH]
-    shown = np.concatenate([origins.level, *series_levels(series, origins.level)])
+    shown = np.concatenate([origins.level, *_near(series, origins.level)])
     room = 0.08 * float(np.ptp(shown))
     frame = _Frame(int(time[0]), int(time[-1]), float(shown.min()) - room, float(shown.max()) + 2 * room)
     parts = [
@@ -100,7 +100,7 @@ def _picture(origins: Origins, made: Forecast, title: str) -> str:
     return _svg(title, parts)
 
 
-def series_levels(series: Series, level: Floats) -> list[Floats]:
+def _near(series: Series, level: Floats) -> list[Floats]:
     """The levels of a gauge that its water came near to, as arrays of one."""
     near = float(level.max()) + 0.2 * float(np.ptp(level))
     return [np.array([each]) for each in series.levels if each <= near]

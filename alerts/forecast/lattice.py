@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 MINUTE = 60 * 1_000_000  # microseconds
 STEP = 10 * MINUTE  # the cadence of most river gauges; forecasts are made as often
 STEPS_PER_HOUR = 6
+HOUR = STEPS_PER_HOUR * STEP
 STEPS = 24 * STEPS_PER_HOUR  # a day back: what the water did since is what the weights are learnt from
 SPAN = STEPS * STEP
 LEAST_GAP = 30 * MINUTE  # samples this close are joined whatever the cadence: one lost of 15 min is no gap

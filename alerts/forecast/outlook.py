@@ -15,18 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.forecast import model
+from alerts.forecast.gates import TIDAL, beyond_tide, stale_after
 from alerts.forecast.lattice import SPAN, lattice_of
 from alerts.forecast.model import Forecast
 from alerts.forecast.passing import Mark, Passing, next_mark, passing
 from alerts.forecast.priors import PRIORS
-from alerts.forecast.tide import TIDAL, beyond_tide
 from alerts.station_view import comparable
 from ingest.catalog import Datastream, Station, is_height
-from ingest.clock import MICROS_PER_SECOND
 from ingest.model import Quality
 from ingest.store.read import Observed
 
-STALE_CADENCES, STALE_SECONDS = 2, 15 * 60  # domain 6.3: late after twice the cadence, at least 15 min
 SIGHT = 1e-9  # m; a sensor under water repeats its highest level
 INPUTS = (Quality.PASS, Quality.NOT_EVALUATED)
 
@@ -114,11 +112,6 @@ def doubt(datastream: Datastream, newest: Observed, now: int) -> Withheld | None
     if ranging is not None and newest.value >= ranging.highest - SIGHT:
         return Withheld.SATURATED
     return None if newest.quality in INPUTS else Withheld.SUSPECT
-
-
-def stale_after(cadence: float) -> int:
-    """How old (microseconds) the newest row of a series may be, from its cadence in seconds."""
-    return round(max(STALE_CADENCES * cadence, STALE_SECONDS) * MICROS_PER_SECOND)
 
 
 def since_installed(datastream: Datastream, newest: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from alerts.forecast.lattice import HOUR
 from alerts.forecast.outlook import Withheld
 
 
@@ -67,6 +68,6 @@ def waiting(made: Made) -> list[Due]:
     """What is to be scored of a forecast."""
     parts = zip(made.hours, made.expected, made.low, made.high, strict=True)
     return [
-        Due(made.origin + round(hours * 3_600e6), made.datastream, made.origin, hours, made.level, *rest)
+        Due(made.origin + round(hours * HOUR), made.datastream, made.origin, hours, made.level, *rest)
         for hours, *rest in parts
     ]

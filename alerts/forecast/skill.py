@@ -20,7 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.forecast import model
+from alerts.forecast.gates import MOVING
 from alerts.forecast.lattice import (
+    HOUR,
     SPAN,
     STEPS_PER_HOUR,
     Floats,
@@ -33,9 +35,7 @@ from alerts.forecast.lattice import (
 )
 from alerts.forecast.model import HIGH, LOW, Prior
 
-HOUR = 3_600_000_000  # microseconds
 SCORED = (1.0, 3.0, 6.0)  # hours
-LEAST_CHANGE = 0.02  # m in an hour
 LEAST_SHARE = 0.005  # of the range known so far, in an hour
 SLOPE_STEPS = 3  # the line and the damped trend take their slope over 30 minutes
 PER_STEP = 0.9  # of a slope is left after 10 minutes: the damped trend as it is usually stated
@@ -194,7 +194,7 @@ def _moving(series: Series, lattice: Lattice) -> Mask:
     hour = np.abs(series.value - truth(series, series.time, [-1.0])[-1.0])
     seen = np.maximum.accumulate(series.value) - np.minimum.accumulate(series.value)
     usable = np.isfinite(lattice.level[:, -1 - STEPS_PER_HOUR :]).all(axis=1)
-    return np.asarray(usable & ((hour > LEAST_CHANGE) | (hour > LEAST_SHARE * seen)), np.bool_)
+    return np.asarray(usable & ((hour > MOVING) | (hour > LEAST_SHARE * seen)), np.bool_)
 
 
 def _slope(origins: Origins) -> Floats:

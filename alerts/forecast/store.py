@@ -20,7 +20,7 @@ from alerts.forecast.outlook import INPUTS, Withheld
 from alerts.forecast.priors import LONGEST
 from alerts.forecast.records import Made, Scored
 from ingest.clock import to_datetime, to_micros
-from ingest.model import ObservationBatch, Quality
+from ingest.model import Nature, ObservationBatch, Quality
 
 NAME = f"{MODEL} {VERSION}"  # what the tables call the model
 MICROMETRES = 1e6  # in a metre
@@ -147,6 +147,13 @@ def skill(connection: Connection, number: int) -> list[Skill]:
         Skill(hours, scored, covered / scored, error / scored / MICROMETRES, error / still if still else None)
         for hours, scored, covered, error, still in rows
     ]
+
+
+def number_of(connection: Connection, key: str, nature: Nature) -> int | None:
+    """The number of a datastream, None where the database has none."""
+    query = "SELECT id FROM datastream WHERE key = %s AND nature = %s"
+    row = connection.execute(query, (key, nature.value)).fetchone()
+    return None if row is None else int(row[0])
 
 
 def last_day(connection: Connection, numbers: Iterable[int]) -> ObservationBatch:

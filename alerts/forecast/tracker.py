@@ -17,15 +17,25 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from alerts.forecast import model
-from alerts.forecast.lattice import GAP_STEPS, LEAST_GAP, SPAN, STEP, Floats, Lattice, Mask, Times, lattice_of
+from alerts.forecast.gates import MOVING, TIDAL, beyond_tide
+from alerts.forecast.lattice import (
+    GAP_STEPS,
+    HOUR,
+    LEAST_GAP,
+    SPAN,
+    STEP,
+    Floats,
+    Lattice,
+    Mask,
+    Times,
+    lattice_of,
+)
 from alerts.forecast.model import HIGH, LOW, Forecast
 from alerts.forecast.outlook import INPUTS, Withheld, doubt, since_installed
 from alerts.forecast.passing import Passing, next_mark, passing
 from alerts.forecast.priors import PRIORS
 from alerts.forecast.records import Due, Made, Scored, waiting
-from alerts.forecast.skill import HOUR, LEAST_CHANGE
 from alerts.forecast.slots import Index, Slots
-from alerts.forecast.tide import TIDAL, beyond_tide
 from ingest.catalog import Datastream, Station
 from ingest.memory import NEVER, occurrences
 from ingest.model import ObservationBatch, Quality
@@ -175,7 +185,7 @@ class _Staged:
         now = self.columns.slots.at(at, newest)
         time, value = self.columns.slots.before(at, newest - HOUR, newest - SPAN)
         hours = np.where(time == NEVER, np.inf, (newest - np.where(time == NEVER, 0, time)) / HOUR)
-        return np.asarray(np.abs(now - value) > LEAST_CHANGE * hours, np.bool_)  # False for NaN
+        return np.asarray(np.abs(now - value) > MOVING * hours, np.bool_)  # False for NaN
 
     def _forecast(self, rows: _Rows) -> None:
         if not len(rows.at):

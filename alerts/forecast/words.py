@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from alerts.forecast.lattice import HOUR
 from alerts.forecast.model import HIGH, LOW, MODEL, NOTICE, VERSION, Forecast
 from alerts.forecast.outlook import WORDS, Outlook
 from alerts.forecast.passing import Mark, Passing
@@ -17,7 +18,6 @@ from ingest.catalog import Level
 from ingest.clock import MICROS_PER_SECOND
 from ingest.store.read import Observed
 
-HOUR = 3_600_000_000  # microseconds
 LIKELY, UNLIKELY = 0.95, 0.05  # beyond these probabilities are not told apart
 WIDTH, HEIGHT = 72, 12  # characters of the chart
 BACK = 12 * HOUR  # of the past that it shows, as much as it shows of the future

@@ -22,13 +22,14 @@ from pydantic import Discriminator, Field, Tag
 
 from alerts.condition import Signal
 from alerts.forecast import model
+from alerts.forecast.gates import MOVING, TIDAL, beyond_tide, stale_after
 from alerts.forecast.lattice import STEPS_PER_HOUR, Lattice, lattice_of
 from alerts.forecast.model import PROBABILITIES, Prior
 from alerts.forecast.passing import exceeded
 from alerts.forecast.priors import HOURS, LONGEST, PRIORS
-from alerts.forecast.tide import TIDAL, beyond_tide
 from alerts.model import Severity
 from alerts.rules.kind import (
+    HOUR,
     ROWS_BOUND,
     Accept,
     Band,
@@ -45,14 +46,13 @@ from alerts.rules.quantity import QuantityField
 from alerts.rules.reach import highest_possible
 from alerts.rules.threshold_settings import ClearBelow
 from ingest.config_model import Duration
-from ingest.memory import Windows
+from ingest.memory import NEVER, Windows
 from ingest.model import Quality
 from ingest.yaml_lines import Place, Problem
 
 LOOK_BACK = 12 * 3_600.0  # seconds; half a day of outcomes is enough to weigh the members by
 MOST_LEVELS = 8  # of one target
-STALE_CADENCES, STALE_SECONDS = 2, 15 * 60  # domain 6.3: late after twice the cadence, at least 15 min
-MOVING = 0.02  # m/h
+STILL = 100 * 60.0  # seconds: an hour, and as much more as two rows may be apart
 EVIDENCE = 8  # rows that a raise is told with
 
 
@@ -105,7 +105,7 @@ class TimeToLevel:
             rows=min(rows_needed(LOOK_BACK, datastream.cadence), ROWS_BOUND),
             evidence=EVIDENCE,
             own=(
-                float(micros(max(STALE_CADENCES * datastream.cadence, STALE_SECONDS))),
+                float(stale_after(datastream.cadence)),
                 float(TIDAL in target.station.tags),
                 *levels,
                 *[np.inf] * (MOST_LEVELS - len(levels)),
@@ -135,7 +135,11 @@ class TimeToLevel:
         columns = max(int(asked.sum(axis=1).max(initial=0)), settings.confirm)
         value, time = np.full((len(windows), columns), np.nan), np.zeros((len(windows), columns), np.int64)
         for back in range(columns):
+            if back == 1:  # what foretells nothing now raises nothing, whatever it foretold before
+                asked &= (np.isfinite(value[:, -1]) | np.isneginf(floor))[:, None]
             series, row = np.nonzero(asked & (rank == back + 1))
+            if not len(series):
+                break
             found = _foretold(settings, windows.take(series), (usable & (rank > back))[series], own[series])
             late = windows.received[series, row] - windows.time[series, row] > own[series, 0]
             value[series, columns - 1 - back] = np.where(late, np.nan, found)
@@ -174,7 +178,7 @@ def _bands(settings: Settings, target: Target) -> tuple[Band, ...]:
             (rank, one.name, one.severity, value.in_unit(unit))
             for rank, one, value in ranked(settings.levels)
         ]
-    words = f"≤ {settings.within / 3_600:g} h, p ≥ {100 * settings.probability:g} %"
+    words = f"≤ {settings.within / 3_600:g} h (p ≥ {100 * settings.probability:g} %)"
     below = settings.clear.below.in_unit(unit)
     return tuple(
         Band(rank, f"{name} {words}", severity, value, round(value - below, 9))
@@ -186,6 +190,26 @@ def _foretold(
     settings: Settings, windows: Windows, usable: NDArray[np.bool_], own: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """What is foretold from the newest usable row of each series (n); for `own` see the plan."""
+    value = np.full(len(windows), -np.inf)
+    restless = np.flatnonzero(~_still(windows, usable))
+    if len(restless):
+        value[restless] = _foretold_of(settings, windows.take(restless), usable[restless], own[restless])
+    return value
+
+
+def _still(windows: Windows, usable: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether all rows of the last hour and some more stay so close that the water cannot be moving."""
+    newest = np.where(usable, windows.time, NEVER).max(axis=1, keepdims=True)
+    recent = usable & (windows.time >= newest - micros(STILL))
+    low = np.where(recent, windows.value, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(recent, windows.value, -np.inf).max(axis=1, initial=-np.inf)
+    whole = (recent & (windows.time <= newest - HOUR)).any(axis=1)
+    return np.asarray(whole & (high - low <= MOVING), np.bool_)
+
+
+def _foretold_of(
+    settings: Settings, windows: Windows, usable: NDArray[np.bool_], own: NDArray[np.float64]
+) -> NDArray[np.float64]:
     tidal, levels = own[:, 1] > 0, own[:, 2:]
     lattice = lattice_of(windows.time, windows.value, usable)
     now, before = lattice.level[:, -1], lattice.level[:, -1 - STEPS_PER_HOUR]

@@ -9,11 +9,12 @@ import httpx
 import psycopg
 import pytest
 
-from alerts import handling_store, reminder_store
+from alerts import handling_store, reminder_store, silence_store
 from alerts.api.serve import Feed, running_feed
 from alerts.handling import Action, Refused, Until
 from alerts.handling_store import NoSuchAlert, Outdated, act, find
 from alerts.model import Event, EventKind
+from alerts.silence_store import Matcher
 from alerts.store import alert_events, open_alerts
 from alerts.suppression import Limits
 from ingest.clock import system_clock, to_datetime
@@ -349,6 +350,22 @@ async def test_a_station_that_is_worked_on_is_not_monitored_and_never_normal(
     await until(published)
     maintenance.end(table, window.id, "An")
     assert (await shown())["state"] != "not_monitored"
+
+
+async def test_what_a_silence_kept_back_and_is_open_at_its_end_is_told_once_with_two_feeds(
+    plain_database: Database, feed: Feed, ioc: Ioc, table: Connection
+) -> None:
+    silence = silence_store.start(table, Matcher(station=KIMLONG), "An", "roadworks", 3600.0)
+    tell(table, RAISED)
+    tell(table, happening(2, alert=2, station=PHUOC))
+    await settled(table, 2)
+    assert why(table)[0] == (1, "suppressed", "silence", str(silence.id))
+    async with running_feed(plain_database.url, None, CITY, NATURE):
+        silence_store.end(table, silence.id, "An")
+        await heard(ioc, 3)
+        await asyncio.sleep(2.5)  # both feeds have looked again
+    assert ioc.numbers == [2, 3]
+    assert (ioc.events[-1]["kind"], ioc.events[-1]["reason"]) == ("reminded", "silence ended")
 
 
 # -- storms and flapping

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from alerts.forecast import model
-from alerts.forecast.lattice import SPAN, STEP, lattice_of
+from alerts.forecast.gates import TIDAL
+from alerts.forecast.lattice import HOUR, SPAN, STEP, lattice_of
 from alerts.forecast.outlook import INPUTS, Withheld
 from alerts.forecast.priors import PRIORS
 from alerts.forecast.records import Made
-from alerts.forecast.tide import TIDAL
-from alerts.forecast.tracker import Tracker
+from alerts.forecast.tracker import Gauge, Tracker
+from ingest.catalog import Ranging
+from ingest.installation import Installation
 from ingest.model import ObservationBatch, Quality
 from tests.support.floods import MINUTE, START, flood
 from tests.support.gauges import batch_of, city, cut, gauge, made_of, play, scored_of, stream
@@ -145,3 +147,43 @@ def test_a_tidal_gauge_is_forecast_only_where_no_tide_can_be_at_work() -> None:
     free = [one for one in before if one.withheld is None]
     assert len(free) < 0.5 * len(before)  # the tide itself goes one way for six hours
     assert all(one.withheld is None for one in made if one.origin > START + 40 * 60 * MINUTE)
+
+
+def test_a_new_sensor_begins_anew() -> None:
+    """The step between two sensors is no rise: within the hour after it there is no forecast."""
+    time, value = flood(7, days=2.5)
+    changed = int(time[250])
+    old = gauge(10)
+    installations = (
+        Installation(zero_elevation=8.0, datum="x", surveyed=True, by="test"),
+        Installation(valid_from=changed, zero_elevation=7.0, datum="x", surveyed=True, by="test"),
+    )
+    ranging = Ranging(zero_elevation=8.0, blanking=0.0, max_range=20.0)
+    renewed = old.datastream.model_copy(update={"ranging": ranging, "installations": installations})
+    stepped = np.where(time < changed, value - 1.0, value)
+    rows = [(10, int(at), float(level), 1, int(at)) for at, level in zip(time, stepped, strict=True)]
+    made = made_of(play(Tracker([Gauge(10, old.station, renewed)]), [batch_of(rows)]))
+    after = [one for one in made if changed <= one.origin < changed + HOUR]
+    assert len(after) >= 5
+    assert {one.withheld for one in after} == {Withheld.GAP}
+    later = [one for one in made if one.withheld is None and one.origin > changed + HOUR]
+    assert all(min(one.low) > 0.2 for one in later[:20])
+
+
+def test_a_sensor_at_the_end_of_its_sight_is_not_extrapolated() -> None:
+    old = gauge(10)
+    ranging = Ranging(zero_elevation=3.0, blanking=1.0, max_range=20.0)  # it sees up to 2.0 m
+    seeing = old.datastream.model_copy(update={"ranging": ranging})
+    rows = [
+        (
+            10,
+            START + 10 * step * MINUTE,
+            min(2.0, 0.5 + 0.05 * step),
+            1 if step < 30 else 3,
+            START + 10 * step * MINUTE,
+        )
+        for step in range(36)
+    ]
+    made = made_of(play(Tracker([Gauge(10, old.station, seeing)]), [batch_of(rows)]))
+    assert made[0].withheld is None
+    assert {one.withheld for one in made if one.level >= 2.0} == {Withheld.SATURATED}

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 import huewatch
 from alerts.forecast.drawing import draw
+from alerts.forecast.lattice import HOUR
 from alerts.forecast.report import CHOSEN, OURS, SHIPPED, STATED, STILL, gauges, judged, markdown
-from alerts.forecast.skill import HOUR, SCORED, Series, origins_of, without_glitches
+from alerts.forecast.skill import SCORED, Series, origins_of, without_glitches
 from ingest.yaml_lines import ConfigError
 from tests.support.floods import MINUTE, START, flood
 from tests.support.histories import CONFIG, real_file
@@ -170,6 +171,12 @@ def test_real_floods_are_forecast_better_than_a_damped_trend_does(real: list[Ser
             assert 0.72 <= report.pooled(own, hours) <= 0.88
     assert report.mean(OURS, 1.0) < 0.67  # what an autoregression reached on other floods
     assert report.mean(OURS, 3.0) < 0.81
+
+
+def test_the_page_says_what_the_command_prints(real: list[Series]) -> None:
+    """Written by scripts/write_forecast_skill.py."""
+    page = (CONFIG.parent / "docs" / "forecast-skill.md").read_text(encoding="utf-8")
+    assert markdown(judged(real, lambda _: None)) in page
 
 
 def test_each_real_flood_is_drawn(real: list[Series]) -> None:

@@ -157,7 +157,7 @@ def test_the_digits_are_stored_and_never_change() -> None:
     assert {test.name: test.shift // 4 for test in Test} == {
         "GAP": 0, "SYNTAX": 1, "LOCATION": 2, "GROSS_RANGE": 3, "CLIMATOLOGY": 4, "SPIKE": 5,
         "RATE_OF_CHANGE": 6, "FLAT_LINE": 7, "MULTI_VARIATE": 8, "ATTENUATED_SIGNAL": 9, "NEIGHBOUR": 10,
-        "SENSOR": 11, "VERIFY": 12,
+        "SENSOR": 11, "VERIFY": 12, "CALIBRATION": 13,
     }  # fmt: skip
     assert all(9 << test.shift < 2**63 for test in Test)
 

@@ -76,7 +76,7 @@ def test_a_level_is_foretold_before_it_is_reached_and_left_to_the_level_rule_the
     reached = START + 5 * MINUTE * next(step for step, level in enumerate(SLOW) if level >= 1.0)
     assert [event.kind for event in events] == [EventKind.RAISED, EventKind.CLEARED]
     raised, cleared = events
-    assert raised.level_name == "I ≤ 3 h, p ≥ 80 %"
+    assert raised.level_name == "I ≤ 3 h (p ≥ 80 %)"
     assert raised.event_time <= reached - 60 * MINUTE
     assert raised.threshold == 1.0 <= (raised.value or 0.0)
     assert (raised.observed or 1.0) < 1.0
@@ -96,7 +96,7 @@ def test_all_levels_end_together_once_the_highest_is_reached() -> None:
 def test_what_people_read_says_what_it_is() -> None:
     raised, cleared = told(SLOW)
     line = headline(raised, city().stations[0])
-    assert line.vi.startswith("DIỄN TẬP: R1: CÓ THỂ VƯỢT I ≤ 3 h, p ≥ 80 %, 0,")
+    assert line.vi.startswith("DIỄN TẬP: R1: CÓ THỂ VƯỢT I ≤ 3 h (p ≥ 80 %), 0,")
     assert "ngoại suy tự động, không phải bản tin KTTV (damped-bank 1)" in line.vi
     assert "automatic extrapolation, not a bulletin (damped-bank 1)" in line.en
     assert "không còn dự kiến vượt I," in headline(cleared, city().stations[0]).vi
@@ -175,3 +175,24 @@ def test_a_gap_changes_nothing() -> None:
 def test_what_cannot_be_right_is_refused(change: tuple[str, str], says: str) -> None:
     _, problems = parse_rules(RULE.replace(*change), "rules.yaml", city())
     assert any(says in str(problem) for problem in problems), problems
+
+
+def test_neither_batches_nor_restarts_change_what_is_foretold() -> None:
+    rows = [
+        Row(10, START + 5 * MINUTE * step, level, 1, START + (5 * step + 1) * MINUTE)
+        for step, level in enumerate(FAST)
+    ]
+
+    def events(size: int, restart_every: int) -> list[tuple[EventKind, str, int, float | None]]:
+        player = Player([rule()])
+        for batch, at in enumerate(range(0, len(rows), size), start=1):
+            player.play(rows[at : at + size])
+            if batch % restart_every == 0:
+                player.restart()
+        return [(one.kind, one.level_name, one.event_time, one.value) for one in player.store.events]
+
+    expected = events(1, 10_000)
+    assert len(expected) >= 3
+    assert events(13, 10_000) == expected
+    assert events(1, 7) == expected
+    assert events(5, 2) == expected

@@ -188,6 +188,12 @@ def test_improper_event_is_named(change, named):
     assert any(named in each for each in wrong(verdict(told)))
 
 
+def test_what_a_rule_on_trial_would_have_told_is_no_mistake():
+    out_of_nowhere = event(What.RISE, KIM_LONG, 3, EXPECTED[0].at - 24 * HOUR)
+    assert not verdict([*faithful(), out_of_nowhere]).ok
+    assert verdict([*faithful(), {**out_of_nowhere, "shadow": True}]).ok
+
+
 def test_event_told_twice_under_one_id_is_named():
     told = numbered(faithful())
     told[1] = {**told[1], "event_id": told[0]["event_id"]}
