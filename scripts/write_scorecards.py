@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -48,6 +49,7 @@ SEEDS = (20260301, 1, 2, 3)  # of the dry month: the scenario's own, and three m
 MINUTE = 60_000_000
 
 
+@cache
 def real(stem: str) -> Result:
     """The shipped rules on one real series."""
     return backtest([read_history(SERIES / f"{stem}.csv", CONFIG)])
