@@ -8,7 +8,7 @@ loader and by `huewatch check`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
@@ -48,11 +48,28 @@ def check_stations(stations: Sequence[Located[Station]]) -> list[Problem]:
             problems += check_datastream(datastream, where)
             neighbours = neighbour_problems(datastream, f"{station.id}/{datastream.name}", known)
             problems += [where.at(*path).problem(message, remedy) for path, message, remedy in neighbours]
+            problems += _check_neighbours(datastream, f"{station.id}/{datastream.name}", known, where)
         for index, derived in enumerate(station.derived):
             where = place.at("derived", index)
             found = derived_problems(derived, station)
             problems += [where.at(*path).problem(message, remedy) for path, message, remedy in found]
     return problems
+
+
+def _check_neighbours(
+    datastream: Datastream, key: str, known: Mapping[str, Datastream], place: Place
+) -> Iterator[Problem]:
+    """Neighbours that cannot confirm a level: the datastream itself, nobody, or another property."""
+    for index, name in enumerate(datastream.neighbours):
+        own = place.at("neighbours", index)
+        if name == key:
+            yield own.problem("A datastream is no neighbour of itself.", "Name another gauge.")
+        elif name not in known:
+            remedy = nearest(name, known) or "Write <station id>/<datastream name>."
+            yield own.problem(f"There is no datastream {name}.", remedy)
+        elif known[name].property != datastream.property:
+            message = f"{name} measures {known[name].property}, not {datastream.property}."
+            yield own.problem(message, "Name a gauge of the same property.")
 
 
 def _duplicate_stations(stations: Sequence[Located[Station]]) -> Iterator[Problem]:

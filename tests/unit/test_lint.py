@@ -78,6 +78,10 @@ def test_a_sound_catalogue_has_no_problem(tmp_path: Path) -> None:
         ("device_level: 4", "device_level: 9", 2, "device_level is 9"),
         ("hue/v1/+/+/readings", "hue/v1/+/x+/readings", 2, "+ stands alone in its level"),
         ("hue/v1/+/+/readings", "+/tick", 2, "also matches Huewatch's own topics"),
+        ("udl-2, channel: distance, unit: mm }", "udl-2, channel: distance, unit: mm }\n"
+         "        neighbours: [ST-1/water_levle]", 31, "There is no datastream ST-1/water_levle"),
+        ("udl-2, channel: distance, unit: mm }", "udl-2, channel: distance, unit: mm }\n"
+         "        neighbours: [ST-2/water_level]", 31, "no neighbour of itself"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_right_is_an_error_at_its_line(
