@@ -229,6 +229,8 @@ def _draw_events(axes: Axes, flood: Flood, samples: Samples, span: tuple[float, 
     for event in flood.result.events:
         if event.rule not in rules or event.target != flood.key or not flood.shows(event.detected_at):
             continue
+        if event.kind is EventKind.REMINDED:
+            continue  # nothing has changed
         rises = event.kind in RISES
         colour = _colour(event.level if rises else event.previous_level)
         label = "báo, ′ sau khi vượt / told, min after it" if rises else "hạ, hết / lowered, over"
