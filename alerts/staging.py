@@ -184,7 +184,7 @@ class Staging:
         """What an alert about ourselves is: real if any target of the rules is."""
         chosen = self.adopted.tables if tables is None else tables
         natures = {target.station.nature for table in chosen for target in table.targets}
-        return (Nature.ACTUAL if Nature.ACTUAL in natures else min(natures)).value
+        return (Nature.ACTUAL if Nature.ACTUAL in natures else min(natures, default=Nature.ACTUAL)).value
 
     def outcome(self, quiet: Rows, quiet_occurrence: Index, judged: Index, windows: Windows) -> Outcome:
         """What it all came to; the arguments are the rows and windows to be adopted."""

@@ -83,6 +83,8 @@ class Tick:
 
     def _silence(self, rule: int, table: RuleTable, sighted: int) -> None:
         """Who has been silent for too long: a gateway speaks for all that only it hears."""
+        if not table.may_raise(np.array([self._now]))[0]:
+            return
         state = self._staging.state(rule)
         limit = np.round(table.limits.raise_at[:, 0] * MICROS).astype(np.int64)
         returned = np.where(table.behind >= 0, state.since[table.behind], NEVER)

@@ -201,3 +201,10 @@ def test_what_is_no_number_never_raises_and_never_ends(value: float) -> None:
     player = firing(1.5, 1.5)
     player.play(rows(*[value] * 20, first=2))
     assert told(player) == [("raised", 1, "")]
+
+
+def test_blindness_is_told_also_where_no_rule_watches_anything() -> None:
+    player = Player([])
+    for minute in (0, 2):
+        player.play([Tick(START + minute * MINUTE, None)])
+    assert [(event.target, event.level_name) for event in player.store.events] == [("@sight", "blind")]
