@@ -14,27 +14,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from alerts.condition import Signal
 from alerts.rules.kind import (
     MEMORY_BOUND,
     Accept,
     Band,
     ExplicitLevel,
+    OfValues,
     Plan,
     RuleSettings,
     Target,
-    as_measured,
-    flags,
     micros,
     ranked,
     rows_needed,
 )
 from ingest.config_model import Duration, Model
-from ingest.memory import Windows
-from ingest.model import Quality
 from ingest.yaml_lines import Place, Problem
 
 SUMS = ("window_sum", "rain_day")  # derivations of lower bounds with a coverage
@@ -52,7 +47,7 @@ class Settings(RuleSettings):
     accept: Accept = ("pass", "suspect", "not_evaluated")
 
 
-class Accumulation:
+class Accumulation(OfValues):
     name: ClassVar[str] = "accumulation"
     settings: ClassVar[type[RuleSettings]] = Settings
     needs_zero: ClassVar[bool] = False  # a sum of rain is of no height
@@ -73,20 +68,6 @@ class Accumulation:
             rows=rows_needed(hold + cadence, cadence),
             evidence=1,
         )
-
-    def accepted(self, settings: Settings) -> frozenset[Quality]:
-        return flags(settings.accept)
-
-    def signal(
-        self,
-        settings: Settings,
-        windows: Windows,
-        usable: NDArray[np.bool_],
-        floor: NDArray[np.float64],
-        own: NDArray[np.float64],
-    ) -> Signal:
-        """The sums, in their unit."""
-        return as_measured(windows, usable)
 
     def lint(
         self, settings: Settings, plans: Sequence[tuple[Target, Plan]], place: Place

@@ -10,28 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Annotated, ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from alerts.condition import Signal
 from alerts.model import Severity
 from alerts.rules.confirm import Samples
 from alerts.rules.kind import (
     MEMORY_BOUND,
     Accept,
     Band,
+    OfValues,
     Plan,
     RuleSettings,
     Target,
-    as_measured,
-    flags,
     micros,
     rows_needed,
 )
 from ingest.config_model import Duration, Model
-from ingest.memory import Windows
-from ingest.model import Quality
 from ingest.yaml_lines import Place, Problem
 
 BANDS = {"Trung bình": 51, "Kém": 101, "Xấu": 151, "Rất xấu": 201, "Nguy hại": 301}  # from which index on
@@ -57,7 +51,7 @@ class Settings(RuleSettings):
     accept: Accept = ("pass", "suspect", "not_evaluated")
 
 
-class Index:
+class Index(OfValues):
     name: ClassVar[str] = "index"
     settings: ClassVar[type[RuleSettings]] = Settings
     needs_zero: ClassVar[bool] = False
@@ -83,20 +77,6 @@ class Index:
             evidence=counted,
             of=settings.confirm.of or 0,
         )
-
-    def accepted(self, settings: Settings) -> frozenset[Quality]:
-        return flags(settings.accept)
-
-    def signal(
-        self,
-        settings: Settings,
-        windows: Windows,
-        usable: NDArray[np.bool_],
-        floor: NDArray[np.float64],
-        own: NDArray[np.float64],
-    ) -> Signal:
-        """The index values."""
-        return as_measured(windows, usable)
 
     def lint(
         self, settings: Settings, plans: Sequence[tuple[Target, Plan]], place: Place

@@ -290,6 +290,23 @@ def as_measured(windows: Windows, usable: NDArray[np.bool_], sign: int = 1) -> S
     return Signal(np.where(usable, sign * windows.value, np.nan), windows.time, suspect)
 
 
+class OfValues:
+    """What the kinds share whose signal is the values themselves, in the datastream's unit."""
+
+    def accepted(self, settings: Any) -> frozenset[Quality]:
+        return flags(settings.accept)
+
+    def signal(
+        self,
+        settings: Any,
+        windows: Windows,
+        usable: NDArray[np.bool_],
+        floor: NDArray[np.float64],
+        own: NDArray[np.float64],
+    ) -> Signal:
+        return as_measured(windows, usable)
+
+
 def flags(accept: Iterable[str]) -> frozenset[Quality]:
     """The QARTOD flags behind the words of an `accept` list."""
     return frozenset(FLAGS[word] for word in accept)

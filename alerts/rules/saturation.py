@@ -10,30 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Annotated, ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from alerts.condition import Signal
 from alerts.model import Severity
 from alerts.rules.confirm import Samples
 from alerts.rules.kind import (
     MEMORY_BOUND,
     Accept,
     Band,
+    OfValues,
     Plan,
     RuleSettings,
     Target,
     Told,
-    as_measured,
-    flags,
     micros,
     rows_needed,
 )
 from alerts.rules.quantity import QuantityField
 from ingest.config_model import Duration, Model
-from ingest.memory import Windows
-from ingest.model import Quality
 from ingest.yaml_lines import Place, Problem
 
 
@@ -56,7 +50,7 @@ class Settings(RuleSettings):
     accept: Accept = ("pass", "suspect", "not_evaluated")
 
 
-class Saturation:
+class Saturation(OfValues):
     name: ClassVar[str] = "saturation"
     settings: ClassVar[type[RuleSettings]] = Settings
     needs_zero: ClassVar[bool] = False  # where the sensor is blind does not depend on what zero is called
@@ -83,20 +77,6 @@ class Saturation:
             of=settings.confirm.of or 0,
             own=(highest,),
         )
-
-    def accepted(self, settings: Settings) -> frozenset[Quality]:
-        return flags(settings.accept)
-
-    def signal(
-        self,
-        settings: Settings,
-        windows: Windows,
-        usable: NDArray[np.bool_],
-        floor: NDArray[np.float64],
-        own: NDArray[np.float64],
-    ) -> Signal:
-        """The values themselves, in the datastream's unit."""
-        return as_measured(windows, usable)
 
     def told(self, settings: Settings, plan: Plan, band: Band, signal: float, observed: float) -> Told:
         """The level that the water has at least, and no slope."""
