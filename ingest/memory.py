@@ -78,6 +78,18 @@ class Windows:
             self.span, self.time[series], self.value[series], self.quality[series], self.received[series]
         )
 
+    def last(self, rows: int) -> Windows:
+        """The newest `rows` of each window, to be read at once: they share its memory."""
+        if rows >= self.time.shape[1]:
+            return self
+        return Windows(
+            self.span,
+            self.time[:, -rows:],
+            self.value[:, -rows:],
+            self.quality[:, -rows:],
+            self.received[:, -rows:],
+        )
+
     def view(self, series: NDArray[np.int64]) -> Windows:
         """The windows named by an index, to be read at once: they themselves when they are all in order."""
         return self if _is_every(series, len(self)) else self.take(series)

@@ -50,6 +50,7 @@ class RuleTable:
         self._quiet_below = np.array([plan.quiet_below for plan in self.plans], np.float64)
         self.lowest = self.limits.raise_at.min(axis=1, initial=np.inf)
         self.memory = max((plan.memory for plan in self.plans), default=0)
+        self._rows = max((plan.rows for plan in self.plans), default=1)
         accepted = self.kind.accepted(rule.settings) if self.kind else ANY_FLAG
         self._resets = _resets(self.targets)
         self._cut = self.kind is not None and not across_installations(self.kind)
@@ -104,8 +105,10 @@ class RuleTable:
         return np.asarray(usable & (windows.time >= begin[:, None]), np.bool_)
 
     def signal(self, windows: Windows, floor: NDArray[np.float64], pair: NDArray[np.int64]) -> Signal:
-        """The signal of some pairs; only of a rule whose kind has one. For `floor` see `RowKind.signal`."""
+        """The signal of some pairs, from as many rows as their rule looks at, whatever others remember; only
+        of a rule whose kind has one. For `floor` see `RowKind.signal`."""
         assert self.kind is not None
+        windows = windows.last(self._rows)
         usable = self.comparable(windows, pair) if self._cut else self.usable(windows)
         return self.kind.signal(self.rule.settings, windows, usable, floor, self._own[pair])
 
