@@ -7,17 +7,20 @@ ourselves.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from msgspec.structs import replace
 
 from alerts import compounds, events
 from alerts.evaluation import Evaluation
 from alerts.model import NEVER_HEARD, SIGHT, Condition, EventKind, Phase
-from alerts.rules.kind import MICROS
+from alerts.rules.kind import MICROS, Target
 from alerts.rules.table import RuleTable
 from alerts.staging import AFTER_ROWS, BEFORE_ROWS, Index, Staging, Turn, one, settled
 from ingest.memory import NEVER
 
+MOST_NAMED = 20  # of the sensors behind a gateway; an application server may have thousands
 BLIND_AFTER = 120 * MICROS  # a reconnect and its backlog take less; nobody is called for those
 
 
@@ -114,7 +117,7 @@ class Tick:
         silent = (self._now - since) / MICROS
         if reason != NEVER_HEARD:
             silent += float(table.limits.raise_at[pair, 0])
-        reason = reason or ", ".join(target.key for target in table.targets[pair].behind)
+        reason = reason or _named(table.targets[pair].behind)
         turn = Turn(rule, pair, AFTER_ROWS, EventKind.RAISED, 0, since, reason=reason)
         self._staging.tell(turn, self._window(int(table.series[pair])), one(silent, since))
 
@@ -164,3 +167,10 @@ class Tick:
         reason = "stands for too long" if kind is EventKind.ESCALATED else "still open"
         turn = Turn(rule, pair, AFTER_ROWS, kind, level, self._now, reason=reason, severity=severity)
         self._staging.tell(turn, window, signal)
+
+
+def _named(behind: Sequence[Target]) -> str:
+    """The sensors behind a gateway, the first by name and the others counted."""
+    more = len(behind) - MOST_NAMED
+    names = [target.key for target in behind[:MOST_NAMED]]
+    return ", ".join([*names, f"+{more}"] if more > 0 else names)
