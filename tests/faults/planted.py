@@ -85,7 +85,8 @@ def events_after_commit() -> None:
 
     def adopt_and_tell(self: Writer, staged: Any) -> None:
         adopt(self, staged)
-        events = [event for _, outcome in staged.outcomes for event in outcome.events]
+        decided = [outcome for sink, outcome in staged.outcomes if isinstance(sink, AlertSink)]
+        events = [event for outcome in decided for event in outcome.events]
         if events and self._lease.connection is not None:
             with self._lease.connection.transaction(), self._lease.connection.cursor() as cursor:
                 store.append_events(cursor, events)
