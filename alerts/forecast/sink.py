@@ -19,6 +19,7 @@ from alerts.forecast.outlook import unsuited
 from alerts.forecast.tracker import Gauge, Tracked, Tracker
 from ingest.catalog import Catalogue
 from ingest.model import Changes
+from ingest.store.errors import Poison, reaction_to
 
 log = logging.getLogger(__name__)
 
@@ -61,21 +62,30 @@ class ForecastSink:
             return error
 
     def persist(self, cursor: psycopg.Cursor[Any], outcome: Tracked | Exception | None) -> None:
-        """Write the forecasts made and the scores."""
-        if not isinstance(outcome, Tracked):
+        """Write the forecasts made and the scores; what the database refuses of them costs nothing else."""
+        if not isinstance(outcome, Tracked) or not (outcome.made or outcome.scored):
             return
-        if outcome.made:
-            store.add(cursor, outcome.made)
-        if outcome.scored:
-            store.add_scores(cursor, outcome.scored)
+        try:
+            with cursor.connection.transaction():  # a savepoint of the rows' transaction
+                if outcome.made:
+                    store.add(cursor, outcome.made)
+                if outcome.scored:
+                    store.add_scores(cursor, outcome.scored)
+        except psycopg.Error as error:
+            if not isinstance(reaction_to(error), Poison):
+                raise
+            self._fail(error)
 
     def adopt(self, outcome: Tracked | Exception | None) -> None:
         """After COMMIT: the outcome becomes the state, and is counted."""
         if isinstance(outcome, Exception):
-            self._failed = True
-            FAILURES.inc()
-            log.error("forecasts have failed; none is made until the next start", exc_info=outcome)
-        elif outcome is not None:
+            self._fail(outcome)
+        elif outcome is not None and not self._failed:
             self._tracker.adopt(outcome)
             for made in outcome.made:
                 FORECASTS.labels(made.withheld.value if made.withheld else "").inc()
+
+    def _fail(self, error: Exception) -> None:
+        self._failed = True
+        FAILURES.inc()
+        log.error("forecasts have failed; none is made until the next start", exc_info=error)

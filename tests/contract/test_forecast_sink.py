@@ -151,5 +151,24 @@ def test_a_fault_of_the_forecasts_costs_neither_rows_nor_alerts(
     assert stored_forecasts(database.url, gauges) == []
 
 
+def test_a_forecast_that_the_database_refuses_costs_neither_rows_nor_alerts(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    gauges = prepare(database.url)
+    with connect(database.url, application_name="test") as connection:
+        connection.execute("ALTER TABLE forecast ADD CONSTRAINT planted CHECK (false) NOT VALID")
+    writer, sink = claimed(database.url), started(database.url, gauges)
+    batches = cut(renumbered(stream(4), gauges), random.Random(4), 100)
+    before = FAILURES._value.get()
+    with caplog.at_level(logging.ERROR):
+        for batch in batches:
+            commit(writer, sink, batch)
+    writer.close()
+    assert FAILURES._value.get() == before + 1
+    (stored,) = table(database.url, "SELECT count(*) FROM observation")
+    assert stored[0] == sum(len(batch) for batch in batches)
+    assert stored_forecasts(database.url, gauges) == []
+
+
 def _changes(rows: ObservationBatch) -> Changes:
     return Changes(rows, Moment(int(rows.received_at.max()), False, None))
