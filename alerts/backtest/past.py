@@ -54,19 +54,7 @@ class Past:
             time = int(derived.time[row])
             known[row] = time not in seen
             seen.add(time)
-        rows = derived.take(known)
-        count = len(rows)
-        return ObservationBatch(
-            rows.datastream,
-            rows.time,
-            rows.value,
-            rows.quality,
-            rows.time,
-            np.full(count, -1, np.int32),
-            np.zeros(count, np.bool_),
-            np.zeros(count, np.int8),
-            np.zeros(count, np.int64),
-        )
+        return derived.take(known).as_observations()
 
     def arrival(self, key: str, time: int) -> int:
         """When the row of a datastream at a time arrived; of a result the row of its station that gave it.

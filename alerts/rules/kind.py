@@ -6,7 +6,7 @@ turns signals into phases and events. A new kind is one new file beside this one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, astuple, dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -282,6 +282,22 @@ class ExplicitLevel(Model):
 def ranked(levels: Iterable[ExplicitLevel]) -> list[tuple[int, ExplicitLevel, Quantity]]:
     """The levels that have a value, with their ranks and values."""
     return [(rank, one, one.value) for rank, one in enumerate(levels, start=1) if one.value is not None]
+
+
+def levels_at(
+    datastream: Datastream,
+    levels: Literal["catalogue"] | Iterable[ExplicitLevel],
+    severities: Mapping[str, Severity],
+) -> list[tuple[int, str, float, Severity]]:
+    """(rank, name, value, severity) of each level that there is at a datastream: the rule's own, or those of
+    the catalogue; `ValueError` for one of these that has no severity."""
+    if not isinstance(levels, str):
+        unit = datastream.unit
+        return [(rank, one.name, value.in_unit(unit), one.severity) for rank, one, value in ranked(levels)]
+    unknown = [level.name for level in datastream.levels if level.name not in severities]
+    if unknown:
+        raise ValueError(f"no severity is given for the level {unknown[0]!r}")
+    return [(one.rank, one.name, one.value, severities[one.name]) for one in datastream.levels]
 
 
 def as_measured(windows: Windows, usable: NDArray[np.bool_], sign: int = 1) -> Signal:

@@ -33,6 +33,7 @@ from alerts.rules.kind import (
     Told,
     as_measured,
     flags,
+    levels_at,
     micros,
     rows_needed,
 )
@@ -171,15 +172,8 @@ def _bands(settings: Settings, datastream: Datastream) -> tuple[Band, ...]:
 
 def _levels(settings: Settings, datastream: Datastream) -> Iterator[tuple[int, str, float, Severity]]:
     """(rank, name, value, severity) of each level that there is at a datastream."""
-    if settings.levels != "catalogue":
-        for rank, explicit, value in settings.explicit:
-            yield rank, explicit.name, value.in_unit(datastream.unit), explicit.severity
-        return
-    for level in datastream.levels:
-        if level.name not in settings.severities:
-            raise ValueError(f"no severity is given for the level {level.name!r}")
-        yield level.rank, level.name, level.value, settings.severities[level.name]
-    if settings.steps is not None and datastream.levels:
+    yield from levels_at(datastream, settings.named, settings.severities)
+    if settings.levels == "catalogue" and settings.steps is not None and datastream.levels:
         yield from _steps(settings.steps, datastream)
 
 

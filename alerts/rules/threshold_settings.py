@@ -11,7 +11,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from alerts.model import Severity
 from alerts.rules.confirm import Confirm
-from alerts.rules.kind import Accept, ExplicitLevel, RuleSettings, ranked
+from alerts.rules.kind import Accept, ExplicitLevel, RuleSettings
 from alerts.rules.quantity import Quantity, QuantityField
 from ingest.config_model import Duration, Model
 
@@ -127,10 +127,11 @@ class Settings(RuleSettings):
         ]
 
     @property
-    def explicit(self) -> list[tuple[int, ExplicitLevel, Quantity]]:
-        """The levels that the rule names and that have a value, with their ranks and values."""
-        levels = () if self.levels == "catalogue" else self.levels
-        return ranked(one for one in levels if isinstance(one, ExplicitLevel))
+    def named(self) -> Literal["catalogue"] | list[ExplicitLevel]:
+        """The levels that are not bands: the rule's own, or the catalogue's."""
+        if self.levels == "catalogue":
+            return "catalogue"
+        return [one for one in self.levels if isinstance(one, ExplicitLevel)]
 
     @property
     def sign(self) -> int:

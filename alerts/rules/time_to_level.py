@@ -38,8 +38,8 @@ from alerts.rules.kind import (
     RuleSettings,
     Target,
     flags,
+    levels_at,
     micros,
-    ranked,
     rows_needed,
 )
 from alerts.rules.quantity import QuantityField
@@ -166,23 +166,11 @@ class TimeToLevel:
 
 def _bands(settings: Settings, target: Target) -> tuple[Band, ...]:
     """The levels, each by a name that says within what time and how likely it is to be passed."""
-    unit = target.datastream.unit
-    if settings.levels == "catalogue":
-        named = [(one.rank, one.name, one.value) for one in target.datastream.levels]
-        unknown = [name for _, name, _ in named if name not in settings.severities]
-        if unknown:
-            raise ValueError(f"no severity is given for the level {unknown[0]!r}")
-        levels = [(rank, name, settings.severities[name], value) for rank, name, value in named]
-    else:
-        levels = [
-            (rank, one.name, one.severity, value.in_unit(unit))
-            for rank, one, value in ranked(settings.levels)
-        ]
     words = f"≤ {settings.within / 3_600:g} h (p ≥ {100 * settings.probability:g} %)"
-    below = settings.clear.below.in_unit(unit)
+    below = settings.clear.below.in_unit(target.datastream.unit)
     return tuple(
         Band(rank, f"{name} {words}", severity, value, round(value - below, 9))
-        for rank, name, severity, value in levels
+        for rank, name, value, severity in levels_at(target.datastream, settings.levels, settings.severities)
     )
 
 

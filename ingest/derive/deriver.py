@@ -20,6 +20,7 @@ from ingest.derive import Change, Computed, Derivation, Series, derivation
 from ingest.derive.inputs import EVER, REACH, Inputs, News, StagedPool
 from ingest.derive.kind import NEVER
 from ingest.derive.together import Task, compute_all
+from ingest.model import ObservationBatch
 from ingest.quality.appraiser import Need
 
 if TYPE_CHECKING:  # the catalogue's models ask this package for the kinds
@@ -49,6 +50,21 @@ class DerivedRows:
 
     def take(self, rows: NDArray[np.bool_]) -> DerivedRows:
         return DerivedRows(*(getattr(self, name)[rows] for name in self.__slots__))
+
+    def as_observations(self) -> ObservationBatch:
+        """The results as rows for those who decide on them; each came at its own time, of no message."""
+        count = len(self)
+        return ObservationBatch(
+            self.datastream,
+            self.time,
+            self.value,
+            self.quality,
+            self.time,
+            np.full(count, -1, np.int32),
+            np.zeros(count, np.bool_),
+            np.zeros(count, np.int8),
+            np.zeros(count, np.int64),
+        )
 
     @classmethod
     def of(cls, datastream: NDArray[np.int32], computed: Computed, new: bool) -> DerivedRows:

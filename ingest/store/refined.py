@@ -105,19 +105,7 @@ def first_known(cursor: Cursor, derived: DerivedRows) -> ObservationBatch:
         columns = Int4s(derived.datastream[asked]), Times(derived.time[asked])
         found = cursor.execute(_KNOWN, columns, prepare=False).fetchall()
         known[asked[[place - 1 for (place,) in found]]] = False
-    rows = derived.take(known)
-    count = len(rows)
-    return ObservationBatch(
-        rows.datastream,
-        rows.time,
-        rows.value,
-        rows.quality,
-        rows.time,
-        np.full(count, -1, np.int32),
-        np.zeros(count, np.bool_),
-        np.zeros(count, np.int8),
-        np.zeros(count, np.int64),
-    )
+    return derived.take(known).as_observations()
 
 
 def doubt(cursor: Cursor, burst: Burst, now: int) -> Revised:
