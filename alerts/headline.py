@@ -26,6 +26,7 @@ STEADY = 0.005  # a slope below this (per hour, in the series' unit) is neither 
 
 Words = tuple[str, str]  # Vietnamese, English
 NOTHING: Words = ("", "")
+HELD: Words = ("còn giữ", "still held at")  # before a level whose limit the value has left, by hysteresis
 
 PREFIX = {
     "Actual": NOTHING,
@@ -191,7 +192,14 @@ def _number(event: Event, place: _Place) -> list[Words]:
     if event.observed is not None and event.observed == event.threshold:
         return [said, (f"Ở MỨC {limit[0]}", f"AT {limit[1]}")]
     side = ("TRÊN", "ABOVE") if event.direction == "above" else ("DƯỚI", "BELOW")
-    return [said, _after(side, limit)]
+    return [said, _after(HELD if _falls_short(event, event.observed) else side, limit)]
+
+
+def _falls_short(event: Event, value: float | None) -> bool:
+    """Whether a value has left the limit on whose other side its alert stands."""
+    if value is None or event.threshold is None:
+        return False
+    return value < event.threshold if event.direction == "above" else value > event.threshold
 
 
 def _after(first: Words, second: Words) -> Words:
@@ -228,8 +236,8 @@ def _accumulation(event: Event, place: _Place) -> list[Words]:
     fell = f"{vi} lúc {at}", f"{en} at {at}"
     if event.level == 0:
         return [("mưa đã ngớt", "the rain has eased"), fell]
-    name = event.level_name
-    return [fell, (f"TRÊN {limit[0]} ({name})", f"ABOVE {limit[1]} ({name})")]
+    side = HELD if _falls_short(event, event.value) else ("TRÊN", "ABOVE")
+    return [fell, _after(side, (f"{limit[0]} ({event.level_name})", f"{limit[1]} ({event.level_name})"))]
 
 
 def _rain_day(event: Event) -> Words:
@@ -248,8 +256,9 @@ def _index(event: Event, place: _Place) -> list[Words]:
     now = f"{said[0]} lúc {at}", f"{said[1]} at {at}"
     if event.level == 0:
         return [("không khí đã tốt hơn", "the air is better again"), now]
-    name = event.level_name
-    return [now, (f"mức {name.upper()} (từ {limit[0]})", f"band {name.upper()} (from {limit[1]})")]
+    name = event.level_name.upper()
+    band = f"mức {name} (từ {limit[0]})", f"band {name} (from {limit[1]})"
+    return [now, _after(HELD, band) if _falls_short(event, event.value) else band]
 
 
 def _saturation(event: Event, place: _Place) -> list[Words]:
@@ -430,7 +439,7 @@ def _beyond(event: Event) -> Words:
         return f"{vi} {name}", f"{en} {name}"
     margin = (round(event.observed, 2) - event.threshold) * (1 if above else -1)
     if margin < 0:  # held by hysteresis
-        return f"còn giữ {name}", f"still held at {name}"
+        return _after(HELD, (name, name))
     by = number(margin, 2)
     return f"{vi} {name} {by[0]} {event.unit}", f"{en} {name} by {by[1]} {event.unit}"
 

@@ -429,3 +429,12 @@ def test_our_own_blindness_is_said_of_ourselves() -> None:
 def test_a_compound_says_which_members_are_so() -> None:
     both = {"rule_kind": "compound", "level_name": "Hai sông", "reason": "2/2: A BĐ II, B BĐ II; ? C BĐ II"}
     assert said(**both)[0].endswith(": Hai sông (2/2: A BĐ II, B BĐ II; ? C BĐ II)")
+
+
+def test_what_is_held_below_its_limit_is_not_said_to_stand_above_it() -> None:
+    eased = {"kind": EventKind.REMINDED, "value": 28.4}
+    vi, en = rain("rain_1h", **eased)
+    assert vi.endswith("NHẮC LẠI, mưa 1 giờ 28,4 mm lúc 07:00 27/10, còn giữ 100 mm (Mưa rất to)")
+    assert en.endswith("STILL, rain in 1 h 28.4 mm at 07:00 27/10, still held at 100 mm (Mưa rất to)")
+    air = {"rule_kind": "index", "level_name": "Xấu", "value": 148.0, "unit": "1", "threshold": 151.0}
+    assert said(**air, kind=EventKind.REMINDED)[0].endswith("còn giữ mức XẤU (từ 151)")
