@@ -50,9 +50,13 @@ PEOPLES = frozenset(
         EventKind.COMMENTED,
         EventKind.SHELVED,
         EventKind.UNSHELVED,
+        EventKind.APPROVED,
+        EventKind.UNANSWERED,
     }
 )
-FOR_THE_RECORD = frozenset({EventKind.LATE, EventKind.REVISED})  # they leave the condition as it is
+FOR_THE_RECORD = frozenset(
+    {EventKind.LATE, EventKind.REVISED, EventKind.TESTED}
+)  # they leave the condition as it is
 SHELVING_ENDED = "shelving ended"
 
 

@@ -36,6 +36,9 @@ class EventKind(StrEnum):
     COMMENTED = "commented"
     SHELVED = "shelved"
     UNSHELVED = "unshelved"
+    APPROVED = "approved"  # a named person answers for a text that tells people what to do
+    UNANSWERED = "unanswered"  # nobody has acknowledged it in time: it goes to further receivers
+    TESTED = "tested"  # about no alert: the daily proof that each receiver is reached
 
 
 class Severity(StrEnum):
@@ -54,6 +57,14 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
     time: int
     value: float
     quality: int
+
+
+class Approval(msgspec.Struct, frozen=True, gc=False):
+    """A text for the public that a named person has approved: CAP 1.2 response types, both languages."""
+
+    response: tuple[str, ...]
+    vi: str
+    en: str
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +101,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     comment: str = ""  # in that person's words
     assigned_to: str = ""
     until: int | None = None  # the end of a shelving, microseconds UTC
+    told_to: tuple[str, ...] = ()  # the receivers that an unanswered alert goes to now; "*": all of them
+    approval: Approval | None = None
 
 
 class Condition(msgspec.Struct, frozen=True, gc=False):

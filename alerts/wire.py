@@ -105,6 +105,13 @@ def event_json(numbered: NumberedEvent, catalogue: Catalogue) -> Json:
         "comment": event.comment,
         "assigned_to": event.assigned_to,
         "until": stamp(event.until),
+        "told_to": list(event.told_to),
+        "approval": event.approval
+        and {
+            "response": list(event.approval.response),
+            "vi": event.approval.vi,
+            "en": event.approval.en,
+        },
         "headline": headline(event, station).model_dump(),
         "evidence": [
             {"time": stamp(each.time), "value": each.value, "quality": each.quality}
