@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
 from alerts import audit_store, handling_store, wire
@@ -43,6 +43,12 @@ Comment = Annotated[str, Field("", max_length=LONGEST_COMMENT)]
 Who = Annotated[Principal, Depends(needs(Scope.ACKNOWLEDGE))]
 
 
+def _with_its_unit(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("a duration is text with its unit, such as 30min or 2h")
+    return value
+
+
 class Act(Model):
     """What every act may say: the version of the alert that its author saw."""
 
@@ -64,7 +70,7 @@ class Note(Act):
 
 
 class Shelve(Act):
-    for_: Duration = Field(alias="for")
+    for_: Annotated[Duration, BeforeValidator(_with_its_unit)] = Field(alias="for")
     comment: Comment
 
 

@@ -502,13 +502,3 @@ async def test_while_the_database_is_away_what_was_known_reads_for_a_time_and_th
 
         await until(again)
         assert await status(client, never_shown) == 401
-
-
-async def test_what_is_public_is_what_the_setting_names_and_nothing_else(url: str, table: Connection) -> None:
-    async with (
-        running_feed(url, None, CITY, NATURE, policy=Policy(public=frozenset())) as feed,
-        httpx.AsyncClient(base_url=feed.url) as client,
-    ):
-        for path in ("/healthz", "/", "/console/console.js"):
-            assert (await client.get(path)).status_code == 200
-        assert (await client.get(STATIONS)).status_code == 401
