@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -111,6 +112,8 @@ async def test_an_alerts_whole_life_over_http(
         ("assign", {"to": " "}, 422, "to whom"),
         ("acknowledge", {"seen": 3}, 409, "version 0"),
         ("comment", {"text": ""}, 422, "the comment is empty"),
+        ("comment", {"text": "a\0b"}, 422, "control characters"),
+        ("acknowledge", {"comment": "a\x1b[2Jb"}, 422, "control characters"),
     ],
 )
 async def test_what_makes_no_sense_is_refused_with_its_reason_and_on_the_account(
@@ -136,6 +139,7 @@ async def test_what_makes_no_sense_is_refused_with_its_reason_and_on_the_account
         ("assign", {"to": "x" * 81}),
         ("comment", {"text": "x" * 1_001}),
         ("comment", {"text": 5}),
+        ("comment", {"text": "\ud800"}),
         ("comment", {"text": "x", "seen": -1}),
         ("comment", {"text": "x", "seen": True}),
         ("comment", {"text": "x", "seen": "0"}),
@@ -144,7 +148,8 @@ async def test_what_makes_no_sense_is_refused_with_its_reason_and_on_the_account
 async def test_what_is_not_as_documented_is_refused_before_anything(
     an: httpx.AsyncClient, table: Connection, what: str, said: dict[str, Any]
 ) -> None:
-    refused = await an.post(f"{ALERT}/{what}", json=said)
+    json_type = {"Content-Type": "application/json"}
+    refused = await an.post(f"{ALERT}/{what}", content=json.dumps(said), headers=json_type)
     assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
     assert (told(table), account(table)) == (1, [])
 

@@ -82,7 +82,8 @@ def test_a_name_has_one_living_token(table: Connection) -> None:
 def test_an_expired_token_gives_its_name_back(table: Connection) -> None:
     first = huewatch("token", "create", "An", "--scope", "read", "--expires", "1h").stdout.strip()
     table.execute(
-        "UPDATE access_token SET created_at = created_at - interval '2 h', expires_at = expires_at - interval '2 h'"
+        "UPDATE access_token SET created_at = created_at - interval '2 h',"
+        " expires_at = expires_at - interval '2 h'"
     )
     assert "0 tokens." in huewatch("token", "list").stdout
     assert huewatch("token", "revoke", first.split("_")[1]).exit_code == 1
