@@ -44,9 +44,7 @@ from ingest.clock import MICROS_PER_SECOND
 LONGEST_SHELVING_S = 2 * 3600  # longer is maintenance, or the rule is wrong
 LONGEST_NAME, LONGEST_COMMENT = 80, 1_000  # characters: a line, a screen
 
-UNWRITABLE = frozenset(
-    {"Cc", "Cs"}
-)  # controls, and halves of a character: no database and no page takes them
+UNWRITABLE = frozenset({"Cc", "Cs"})  # controls and halves of characters, which no database takes
 
 PEOPLES = frozenset(
     {

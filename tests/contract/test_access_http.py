@@ -287,6 +287,7 @@ async def test_a_session_over_https_is_for_https_alone(url: str, table: Connecti
             name, _, rest = answer.headers["set-cookie"].partition("=")
             assert name == f"__Host-{COOKIE}"
             assert "Secure" in rest.split("; ")
+            assert ("strict-transport-security" in answer.headers) == policy.https
             value = rest.partition(";")[0]
             for cookie, expected in ((name, 200), (COOKIE, 401)):
                 sent = await browser.get(STATIONS, headers={"Cookie": f"{cookie}={value}"})
