@@ -13,7 +13,6 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import Request, Security
@@ -22,22 +21,21 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 from alerts import audit_store
 from alerts.access import ANYBODY, Credential, Kind, Principal, Public, Scope, parse
 from alerts.api.door import Admitted, Denied, Door, Why
-from alerts.api.problems import Stated
+from alerts.api.problems import Stated, documented
 from alerts.api.writer import Writer
 from alerts.audit_store import Deed, Origin, Outcome
 from alerts.feed_metrics import ACCESS_REFUSED
 
 COOKIE = "huewatch"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"description": description, "content": {"application/problem+json": {}}}
-    for status, description in (
-        (401, "No token or session that is known"),
-        (403, "The token has not the scope that this needs, or the request came from another site"),
-        (429, "Too many failures from this address"),
-        (503, "The database does not answer"),
-    )
-}
+REFUSALS = documented(
+    {
+        401: "No token or session that is known",
+        403: "The token has not the scope that this needs, or the request came from another site",
+        429: "Too many failures from this address",
+        503: "The database does not answer",
+    }
+)
 
 _BEARER = HTTPBearer(
     scheme_name="token", description="`hw_...`, as `huewatch token` made it", auto_error=False

@@ -6,7 +6,7 @@ the page showed: when others have acted since, nothing is done and the answer (4
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -16,10 +16,11 @@ from starlette.responses import Response
 from alerts import audit_store, handling_store, wire
 from alerts.access import Principal, Scope
 from alerts.api import v1
-from alerts.api.guard import REFUSALS, needs
+from alerts.api.guard import needs
 from alerts.api.hub import Hub
+from alerts.api.problems import documented
 from alerts.api.reader import Connection
-from alerts.api.writing import KeyHeader, Refusal, Write
+from alerts.api.writing import UNREADABLE, KeyHeader, Refusal, Write
 from alerts.audit_store import Entry
 from alerts.handling import LONGEST_COMMENT, LONGEST_NAME, Action, Refused, Until
 from alerts.handling_store import NoSuchAlert, Outdated
@@ -29,12 +30,13 @@ from ingest.config_model import Duration, Model
 
 ROWS = 500
 
-_PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {}}}
-ANSWERS = REFUSALS | {
-    404: {"description": "No alert has this id", **_PROBLEM},
-    409: {"description": "Others have acted since you looked; `since` has their events", **_PROBLEM},
-    422: {"description": "It makes no sense as the alert stands; `detail` says why", **_PROBLEM},
-}
+ANSWERS = UNREADABLE | documented(
+    {
+        404: "No alert has this id",
+        409: "Others have acted since you looked; `since` has their events",
+        422: "It is not as documented, or makes no sense as the alert stands; `detail` says why",
+    }
+)
 
 router = APIRouter(prefix="/api/v1", responses=ANSWERS)
 

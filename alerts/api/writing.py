@@ -17,8 +17,8 @@ from pydantic import BaseModel
 
 from alerts import idempotency_store, wire
 from alerts.access import Principal
-from alerts.api.guard import peer_of, writer_of
-from alerts.api.problems import Stated
+from alerts.api.guard import REFUSALS, peer_of, writer_of
+from alerts.api.problems import Stated, documented
 from alerts.api.reader import Connection
 from alerts.audit_store import Deed, Origin, audited
 from alerts.idempotency_store import LONGEST_KEY, AnotherRequest, Answered
@@ -33,6 +33,12 @@ KeyHeader = Annotated[
         description="Of your choice, one for each act: a request that is repeated under it is done once.",
     ),
 ]
+
+
+# What any request with a body may be answered besides.
+UNREADABLE = REFUSALS | documented(
+    {400: "The body is no JSON", 413: "The body is too long", 422: "The body is not as documented"}
+)
 
 
 class Refusal(Exception):
