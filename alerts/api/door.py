@@ -84,18 +84,25 @@ class Door:
         """
         now = self._clock.monotonic()
         if credential is None:
-            raise self._denied(Why.MALFORMED, peer)
+            raise self.failed(Why.MALFORMED, peer)
         if now - self._looked_at > (FRESH_S if fresh else GRACE_S) or (
             self._find(credential) is None and not self._tries.wait(peer, now)
         ):
             await self._look_for(now)
         found = self._find(credential)
         if found is None:
-            raise self._denied(Why.NOT_LIVING, peer)
+            raise self.failed(Why.NOT_LIVING, peer)
         if not credential.proves(found.living.hash):
-            raise self._denied(Why.WRONG_SECRET, peer)
+            raise self.failed(Why.WRONG_SECRET, peer)
         found.used = True
         return found
+
+    def failed(self, why: Why, peer: str) -> Denied:
+        """Count one more failure of this peer; what to refuse it with."""
+        now = self._clock.monotonic()
+        wait = self._tries.wait(peer, now)
+        self._tries.failed(peer, now)
+        return Denied(why, wait)
 
     async def run(self) -> None:
         """Look each second, write down which tokens are used, delete what is over."""
@@ -121,12 +128,6 @@ class Door:
     def _find(self, credential: Credential) -> Admitted | None:
         found = self._known.get((credential.kind, credential.id))
         return found if found and self._clock.monotonic() < found.until else None
-
-    def _denied(self, why: Why, peer: str) -> Denied:
-        now = self._clock.monotonic()
-        wait = self._tries.wait(peer, now)
-        self._tries.failed(peer, now)
-        return Denied(why, wait)
 
     async def _look_for(self, asked: float) -> None:
         """Wait for a look that began after `asked`; one of those who wait carries it out for all."""

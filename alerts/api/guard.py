@@ -168,13 +168,16 @@ def _refusal(request: Request, denied: Denied, credential: Credential | None) ->
 
 
 async def _forbidden(request: Request, principal: Principal, scope: Scope) -> None:
-    """403 that names the scope; a write that was tried is on the account."""
-    _count(request, Why.FORBIDDEN, None)
+    """403 that names the scope; a write that was tried is on the account, unless they come all the time."""
     if request.method not in SAFE:
+        denied = door_of(request).failed(Why.FORBIDDEN, peer_of(request))
+        if denied.wait_s:
+            raise _refusal(request, denied, None)
         path = f"{request.method} {request.url.path}"
         detail = f"the scope {scope} is missing"
         deed = Deed(principal.name, Origin.HTTP, "request", path, peer_of(request), detail)
         await asyncio.to_thread(_write, writer_of(request), deed)
+    _count(request, Why.FORBIDDEN, None)
     raise Stated(
         403,
         f"This needs the scope {scope}, which {principal.name}'s token has not.",

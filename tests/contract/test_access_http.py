@@ -115,6 +115,11 @@ async def test_a_missing_scope_is_named_and_a_write_that_was_tried_is_on_the_acc
     assert table.execute("SELECT count(*) FROM alert_event").fetchone() == (1,)
     await client.get("/api/v1/audit", headers=reader)
     assert len(audit_store.newest(table, 10)) == 1  # reading in vain is no write
+    for _ in range(AT_ONCE + 5):
+        refused = await client.post(f"{ALERT}/acknowledge", json={}, headers=reader)
+    assert refused.status_code == 429
+    assert len(audit_store.newest(table, 100)) == AT_ONCE  # nobody fills the account
+    assert (await client.get(STATIONS, headers=reader)).status_code == 200
 
 
 async def test_a_wrong_secret_an_unknown_id_and_no_token_at_all_say_the_same(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 
 import pytest
@@ -77,6 +78,14 @@ def test_a_name_has_one_living_token(table: Connection) -> None:
         ("token.revoke", first.split("_")[1], "done"),
         ("token.create", "An", "done"),
     ]
+
+
+def test_names_that_look_the_same_are_the_same(table: Connection) -> None:
+    written = unicodedata.normalize("NFD", "Bình")
+    assert written != "Bình"
+    assert huewatch("token", "create", written, "--scope", "read").exit_code == 0
+    assert huewatch("token", "create", "Bình", "--scope", "read").exit_code == 1
+    assert [each.name for each in access_store.living(table)] == ["Bình"]
 
 
 def test_an_expired_token_gives_its_name_back(table: Connection) -> None:
