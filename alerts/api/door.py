@@ -72,7 +72,7 @@ class Door:
         self._reader, self._writer, self._clock = reader, writer, clock
         self._known: dict[tuple[str, str], Admitted] = {}
         self._looked_at = float("-inf")  # when the last look that succeeded began
-        self._tried_at = float("-inf")
+        self._tried_at = self._failed_at = float("-inf")
         self._turn = asyncio.Lock()
         self._tries = Tries()
         self._noted: dict[str, float] = {}
@@ -134,7 +134,7 @@ class Door:
         async with self._turn:
             if self._looked_at >= asked:
                 return
-            if self._tried_at >= asked:
+            if self._failed_at >= asked:
                 raise Unavailable("the look that others waited for too has failed")
             pause = self._tried_at + BETWEEN_S - self._clock.monotonic()
             if pause > 0:
@@ -143,7 +143,11 @@ class Door:
 
     async def _look(self) -> None:
         began = self._tried_at = self._clock.monotonic()
-        found = await asyncio.to_thread(self._living)
+        try:
+            found = await asyncio.to_thread(self._living)
+        except (Unavailable, StoreError):
+            self._failed_at = began
+            raise
         self._looked_at = began
         known = {}
         for each in found:

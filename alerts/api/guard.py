@@ -13,7 +13,6 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 from functools import cache
-from urllib.parse import urlsplit
 
 from fastapi import Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
@@ -64,9 +63,8 @@ def needs(scope: Scope, public: str | None = None) -> Callable[..., Awaitable[Pr
     """
     opened = None if public is None else Public(public)
     shown = Security(_BEARER, scopes=[scope.value])
-    kept = Security(
-        _COOKIE, scopes=[scope.value]
-    )  # for the OpenAPI document: its name depends on the request
+    # Only for the OpenAPI document: the cookie's name depends on the request.
+    kept = Security(_COOKIE, scopes=[scope.value])
 
     async def principal(
         request: Request,
@@ -130,7 +128,7 @@ def same_origin(request: Request) -> bool | None:
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None:
         return site == "same-origin"
-    return None if origin is None else urlsplit(origin).netloc == request.headers.get("host")
+    return None if origin is None else origin.partition("://")[2] == request.headers.get("host")
 
 
 def refuse_foreign(request: Request, *, browser: bool) -> None:

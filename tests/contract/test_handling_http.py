@@ -234,6 +234,7 @@ async def test_a_key_that_was_given_to_another_request_is_refused(
         refused = await an.post(f"{ALERT}/{path}", json=said, headers=key)
         assert (refused.status_code, told(table)) == (422, 2)
         assert "another request" in refused.json()["detail"]
+    assert [outcome for _, _, outcome in account(table)] == ["done", "refused", "refused"]
 
 
 async def test_requests_under_one_key_that_come_together_are_one(
