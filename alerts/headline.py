@@ -357,6 +357,8 @@ def _acknowledged(event: Event, place: _Place) -> list[Words]:
 
 def _assigned(event: Event, place: _Place) -> list[Words]:
     who, to = event.by, event.assigned_to
+    if not to:
+        return [(f"{who} nhận bàn giao ca, chưa ai phụ trách", f"handed over to {who}, nobody's now")]
     return [(f"{who} giao cho {to}", f"assigned to {to} by {who}"), _own_words(event)]
 
 
@@ -374,6 +376,26 @@ def _unshelved(event: Event, place: _Place) -> list[Words]:
     by = (f" ({event.by})",) * 2 if event.by else NOTHING
     said = f"hết tạm ẩn{by[0]}", f"no longer shelved{by[1]}"
     return [said, *(_condition(replace(event, kind=EventKind.RAISED), place) if event.level else ())]
+
+
+def _approved(event: Event, place: _Place) -> list[Words]:
+    text = event.approval
+    if text is None:
+        return [(f"{event.by} đã duyệt", f"approved by {event.by}")]
+    response = "/".join(text.response)
+    said = f"{event.by} đã duyệt nội dung {response}", f"text {response} approved by {event.by}"
+    return [said, (" ".join(text.vi.split()), " ".join(text.en.split()))]
+
+
+def _unanswered(event: Event, place: _Place) -> list[Words]:
+    to = ", ".join(event.told_to)
+    on = ("chuyển đến tất cả", "goes to everybody") if to == "*" else (f"chuyển đến {to}", f"goes to {to}")
+    condition = _condition(replace(event, kind=EventKind.RAISED), place)
+    return [("CHƯA AI TIẾP NHẬN", "NOBODY HAS ACKNOWLEDGED"), on, *condition]
+
+
+def _tested(event: Event, place: _Place) -> list[Words]:
+    return [("tin thử hằng ngày, không phải cảnh báo", "daily test message, no alert")]
 
 
 def _own_words(event: Event) -> Words:
@@ -400,6 +422,9 @@ _SAY_OF_KIND: dict[EventKind, Callable[[Event, _Place], list[Words]]] = {
     EventKind.COMMENTED: _commented,
     EventKind.SHELVED: _shelved,
     EventKind.UNSHELVED: _unshelved,
+    EventKind.APPROVED: _approved,
+    EventKind.UNANSWERED: _unanswered,
+    EventKind.TESTED: _tested,
 }
 _SAY: dict[str, Callable[[Event, _Place], list[Words]]] = {
     "threshold": _threshold,
