@@ -13,7 +13,7 @@ from datetime import timedelta, timezone
 from msgspec.structs import replace
 
 from alerts.forecast.model import MODEL, NOTICE, VERSION
-from alerts.model import NEVER_HEARD, SIGHT, Event, EventKind
+from alerts.model import NEVER_HEARD, RECEIVER, SIGHT, Event, EventKind
 from alerts.rules.silence import GATEWAY
 from ingest.catalog import Datastream, Station
 from ingest.clock import to_datetime
@@ -135,7 +135,7 @@ class _Place:
         if event.target.startswith(GATEWAY):
             gateway = event.target.removeprefix(GATEWAY)
             self.words = f"Trạm thu {gateway}", f"Gateway {gateway}"
-        elif event.target == SIGHT:
+        elif event.target.startswith("@"):
             self.words = "Huewatch", "Huewatch"
         elif station is not None:
             river = station.river or Text(vi="", en="")
@@ -314,7 +314,22 @@ def _ourselves(event: Event, place: _Place) -> list[Words]:
         if event.level == 0:
             return [("ĐÃ NHÌN THẤY LẠI", "SEES AGAIN")]
         return [("KHÔNG NHÌN THẤY: không số đo nào tới được", "BLIND: no reading can reach us")]
+    if event.target.startswith(RECEIVER):
+        return _receiver(event)
     return [("QUY TẮC BỊ LỖI, không dựa vào quy tắc này", "THE RULE FAILS, do not rely on it")]
+
+
+def _receiver(event: Event) -> list[Words]:
+    name = event.target.removeprefix(RECEIVER)
+    if event.level == 0:
+        return [(f"lại gửi được tới nơi nhận {name}", f"the receiver {name} is reached again")]
+    said = f"NƠI NHẬN {name} KHÔNG CHẮC NHẬN ĐƯỢC TIN", f"THE RECEIVER {name} MAY NOT BE REACHED"
+    why = _one_line(event.reason)
+    return [said, (why, why)]
+
+
+def _tested(event: Event, place: _Place) -> list[Words]:
+    return [("tin thử hằng ngày, không có gì xảy ra", "daily test message, nothing has happened")]
 
 
 def _condition(event: Event, place: _Place) -> list[Words]:
@@ -394,14 +409,14 @@ def _unanswered(event: Event, place: _Place) -> list[Words]:
     return [("CHƯA AI TIẾP NHẬN", "NOBODY HAS ACKNOWLEDGED"), on, *condition]
 
 
-def _tested(event: Event, place: _Place) -> list[Words]:
-    return [("tin thử hằng ngày, không phải cảnh báo", "daily test message, no alert")]
-
-
 def _own_words(event: Event) -> Words:
     """A comment on one line."""
-    words = " ".join(event.comment.split())
+    words = _one_line(event.comment)
     return words, words
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _cancelled(event: Event, place: _Place) -> list[Words]:
