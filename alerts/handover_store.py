@@ -91,13 +91,6 @@ class Outdated(Exception):
         self.since = since
 
 
-def now(connection: Connection) -> int:
-    """The database's clock, by which it dates what it takes."""
-    row = connection.execute("SELECT clock_timestamp()").fetchone()
-    assert row is not None  # a SELECT without FROM
-    return to_micros(row[0])
-
-
 def sight(connection: Connection, catalogue: Catalogue, nature: str) -> AsOf:
     """How far can be seen, for who has no feed's hub."""
     newest = {key: row.time for key, row in feed_store.newest(connection, nature).items()}
@@ -113,7 +106,7 @@ def history(connection: Connection, limit: int = HISTORY) -> list[Accepted]:
 
 def known(connection: Connection, catalogue: Catalogue, nature: str, as_of: AsOf) -> Known:
     """All that a report is made from, up to the newest event."""
-    head, at = store.head(connection), now(connection)
+    head, at = store.head(connection), store.now(connection)
     newest = next(iter(history(connection, 1)), None)
     shift = _shift(connection, newest, at, as_of)
     opened = store.open_alerts(connection)

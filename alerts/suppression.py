@@ -172,7 +172,7 @@ def suppressed(numbered: NumberedEvent, scene: Scene) -> Suppression | None:
         or _shelved(scene)
         or _acknowledged(event, scene)
         or _silenced(numbered, scene.silences)
-        or _spoken_for(event, scene.beside)
+        or spoken_for(event, scene.beside)
         or _flapping(event, scene)
     )
 
@@ -246,7 +246,8 @@ def _silenced(numbered: NumberedEvent, silences: Iterable[Silence]) -> Suppressi
     return None
 
 
-def _spoken_for(event: Event, beside: Iterable[Story]) -> Suppression | None:
+def spoken_for(event: Event, beside: Iterable[Story]) -> Suppression | None:
+    """Whether an audible alert of the same station speaks for it; its own is none."""
     for story in beside:
         other = story.event
         if other.alert_id != event.alert_id and _audible(story) and _speaks_for(other, event):

@@ -77,6 +77,7 @@ PURE = (
     "alerts/suppression.py",
     "alerts/ticks.py",
     "alerts/trend.py",
+    "alerts/unanswered.py",
     "alerts/verdicts.py",
     "alerts/wire.py",
     "simulators/faults.py",
