@@ -104,6 +104,13 @@ def history(connection: Connection, limit: int = HISTORY) -> list[Accepted]:
     return [_accepted(row) for row in rows]
 
 
+def accepted_by(connection: Connection, incoming: str, leaver: str, seq: int) -> Accepted | None:
+    """The newest acceptance of this report by these two."""
+    query = f"SELECT {_COLUMNS} FROM handover h WHERE (incoming, leaver, seq) = (%s, %s, %s) ORDER BY id DESC"
+    row = connection.execute(f"{query} LIMIT 1", (incoming, leaver.strip(), seq)).fetchone()
+    return None if row is None else _accepted(row)
+
+
 def known(connection: Connection, catalogue: Catalogue, nature: str, as_of: AsOf) -> Known:
     """All that a report is made from, up to the newest event."""
     head, at = store.head(connection), store.now(connection)

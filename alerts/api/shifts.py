@@ -2,47 +2,42 @@
 
 Promises: a report is one view of the database and carries the number that its acceptance must name; whoever
 acts on what he no longer knows gets 409 with what has come since. Who did it is always the principal.
+Presence is no act: it leaves no row in the audit.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from alerts import feed_store, handling_store, handover_store, presence_store, store, wire
+from alerts import feed_store, handover_store, presence_store, wire
 from alerts.access import Principal, Scope
-from alerts.api.guard import needs
-from alerts.api.problems import Stated
-from alerts.api.reader import Reader
-from alerts.api.writer import Writer
+from alerts.api import v1
+from alerts.api.guard import admitted_of, needs, writer_of
+from alerts.api.handling import ANSWERS, Act, AlertId, Comment, act
+from alerts.api.hub import Hub
+from alerts.api.reader import Connection
+from alerts.api.writing import KeyHeader, Refusal, Write
 from alerts.approval import LONGEST_TEXT, MOST_RESPONSES
 from alerts.approval import Response as Known
-from alerts.handling import LONGEST_COMMENT, LONGEST_NAME, Action, Refused, stories
-from alerts.handling_store import NoSuchAlert
+from alerts.handling import LONGEST_NAME, Action, Refused
 from alerts.handover import accepted_json, report
-from alerts.model import Approval, EventKind, NumberedEvent
+from alerts.handover_store import Outdated
+from alerts.model import Approval, EventKind
 from ingest.clock import system_clock
 from ingest.config_model import Model
 
-JSON = "application/json"
 LARGEST_SEQ = 2**63 - 1
-SESSION_DIGITS = 16
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter(prefix="/api/v1", responses=ANSWERS)
 
-ReadsAs = Annotated[Principal, Depends(needs(Scope.READ))]
-ActsAs = Annotated[Principal, Depends(needs(Scope.ACKNOWLEDGE))]
-AnswersAs = Annotated[Principal, Depends(needs(Scope.ADMINISTER))]
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    409: {"description": "Others have acted since; `since` are their events"},
-    422: {"description": "What was sent makes no sense as things stand; `detail` says why"},
-}
+Reads = Annotated[Principal, Depends(needs(Scope.READ))]
+Acts = Annotated[Principal, Depends(needs(Scope.ACKNOWLEDGE))]
+AnswersForIt = Annotated[Principal, Depends(needs(Scope.ADMINISTER))]
 
 
 class Presence(Model):
@@ -56,124 +51,89 @@ class Taking(Model):
 
     leaver: str = Field(max_length=LONGEST_NAME)
     seq: int = Field(ge=0, le=LARGEST_SEQ, description="the report's `seq`")
-    comment: str = Field("", max_length=LONGEST_COMMENT)
+    comment: Comment
 
 
-class Text(Model):
-    """A text for the public. `seen`: the version of the alert that was read."""
+class Text(Act):
+    """A text for the public, in both languages."""
 
-    response: list[str] = Field(
-        max_length=MOST_RESPONSES, description=f"CAP responseType: {', '.join(Known)}"
-    )
+    response: list[str] = Field(max_length=MOST_RESPONSES, description=f"CAP 1.2: {', '.join(Known)}")
     vi: str = Field(max_length=LONGEST_TEXT)
     en: str = Field(max_length=LONGEST_TEXT)
-    comment: str = Field("", max_length=LONGEST_COMMENT)
-    seen: int | None = Field(None, ge=0, le=LARGEST_SEQ)
+    comment: Comment
 
 
-def _reader(request: Request) -> Reader:
-    reader: Reader = request.app.state.hub.reader
-    return reader
+def _hub(request: Request) -> Hub:
+    hub: Hub = request.app.state.hub
+    return hub
 
 
-def _writer(request: Request) -> Writer:
-    writer: Writer = request.app.state.writer
-    return writer
-
-
-ReaderOf = Annotated[Reader, Depends(_reader)]
-WriterOf = Annotated[Writer, Depends(_writer)]
+HubOf = Annotated[Hub, Depends(_hub)]
 
 
 @router.post("/presence")
-def presence(request: Request, said: Presence, who: ReadsAs, reader: ReaderOf, writer: WriterOf) -> Response:
+def presence(request: Request, who: Reads, said: Presence, hub: HubOf) -> Response:
     """A console is open, and whether somebody has touched it. To be said each minute."""
-    with writer.connection() as connection:
-        presence_store.report(connection, who.name, _session(request), active=said.active)
-    return _answer(reader, {"active": said.active})
+    session = admitted_of(request).living.id
+    with writer_of(request).connection() as connection:
+        presence_store.report(connection, who.name, session, active=said.active)
+    return _answer(hub, {"active": said.active})
 
 
 @router.get("/handover")
-def handover(who: ReadsAs, reader: ReaderOf) -> Response:
+def handover(who: Reads, hub: HubOf) -> Response:
     """What the next shift must know: open, shelved, silent, refused, highest, foretold, unanswered."""
-    catalogue = reader.catalogue  # one and the same for the whole answer, though a reload may come
+    reader, catalogue = hub.reader, hub.reader.catalogue  # one for the whole answer, though a reload may come
     with reader.snapshot() as connection:
         newest = feed_store.newest(connection, reader.nature)
         as_of = reader.as_of(connection, {key: row.time for key, row in newest.items()})
         known = handover_store.known(connection, catalogue, reader.nature, as_of)
-    return Response(wire.encode(report(known, as_of, catalogue)), media_type=JSON)
+    return Response(wire.encode(report(known, as_of, catalogue)), media_type="application/json")
 
 
-@router.post("/handover/accept", responses=REFUSALS)
-def accept(said: Taking, who: ActsAs, reader: ReaderOf, writer: WriterOf) -> Response:
+@router.post("/handover/accept")
+def accept(request: Request, who: Acts, said: Taking, hub: HubOf, key: KeyHeader = None) -> Response:
     """Take over from the leaver by the report that was read; his alerts become nobody's."""
-    now = system_clock().now()
-    try:
-        with writer.connection() as connection:
-            accepted = handover_store.accept(connection, who.name, said.leaver, said.seq, said.comment, now)
-    except Refused as refused:
-        raise HTTPException(422, _sentence(refused)) from None
-    except handover_store.Outdated as outdated:
-        raise _outdated(reader, outdated, outdated.since) from None
-    return _answer(reader, {"handover": accepted_json(accepted)})
+    write = Write(request, who, "handover.accept", said.leaver, said, key)
+    write.carry_out(lambda connection: _accept(connection, who.name, said, hub))
+    with hub.reader.snapshot() as connection:
+        accepted = handover_store.accepted_by(connection, who.name, said.leaver, said.seq)
+    return _answer(hub, {"handover": accepted and accepted_json(accepted)})
 
 
 @router.get("/handovers")
 def handovers(
-    who: ReadsAs, reader: ReaderOf, limit: Annotated[int, Query(ge=1, le=handover_store.HISTORY)] = 20
+    who: Reads, hub: HubOf, limit: Annotated[int, Query(ge=1, le=handover_store.HISTORY)] = 20
 ) -> Response:
     """Who took over from whom, newest first."""
-    with reader.snapshot() as connection:
+    with hub.reader.snapshot() as connection:
         found = handover_store.history(connection, limit)
-    return _answer(reader, {"handovers": [accepted_json(each) for each in found]})
+    return _answer(hub, {"handovers": [accepted_json(each) for each in found]})
 
 
-@router.post("/alerts/{alert_id}/approve", responses=REFUSALS)
-def approve(alert_id: UUID, said: Text, who: AnswersAs, reader: ReaderOf, writer: WriterOf) -> Response:
-    """Answer for a text that tells people what to do. The alert as it is shown by its own address."""
+@router.post("/alerts/{alert_id}/approve")
+def approve(
+    request: Request, alert_id: AlertId, who: AnswersForIt, said: Text, hub: HubOf, key: KeyHeader = None
+) -> Response:
+    """Answer by name for a text that tells people what to do."""
     text = Approval(tuple(said.response), said.vi.strip(), said.en.strip())
     action = Action(EventKind.APPROVED, who.name, said.comment, text=text)
+    write = Write(request, who, "alert.approve", str(alert_id), said, key)
+    write.carry_out(lambda connection: act(connection, write.target, action, said.seen, hub))
+    return v1.alert(hub.reader, UUID(write.target))
+
+
+def _accept(connection: Connection, incoming: str, said: Taking, hub: Hub) -> None:
+    now = system_clock().now()
     try:
-        with writer.connection() as connection:
-            handling_store.act(connection, str(alert_id), action, system_clock().now(), said.seen)
-            events = store.alert_events(connection, str(alert_id))
-    except NoSuchAlert as unknown:
-        raise HTTPException(404, _sentence(unknown)) from None
-    except Refused as refused:
-        raise HTTPException(422, _sentence(refused)) from None
-    except handling_store.Outdated as outdated:
-        raise _outdated(reader, outdated, outdated.since) from None
-    return _answer(reader, _alert(str(alert_id), events, reader))
+        handover_store.accept(connection, incoming, said.leaver, said.seq, said.comment, now)
+    except Refused as error:
+        raise Refusal(422, f"Not done: {error}.") from None
+    except Outdated as error:
+        since = [wire.event_json(each, hub.reader.catalogue) for each in error.since]
+        raise Refusal(409, f"Not done: {error}.", {"since": since}) from None
 
 
-def _session(request: Request) -> str:
-    """The same for one browser or system, and nothing that would open the door."""
-    headers = request.headers
-    peer = request.client.host if request.client else ""
-    shown = headers.get("authorization") or headers.get("cookie") or peer
-    return hashlib.sha256(shown.encode()).hexdigest()[:SESSION_DIGITS]
-
-
-def _alert(alert_id: str, events: Sequence[NumberedEvent], reader: Reader) -> wire.Json:
-    story = stories(events).get(alert_id)
-    return {
-        "alert_id": alert_id,
-        "handling": wire.handling_json(story) if story else None,
-        "events": [wire.event_json(each, reader.catalogue) for each in events],
-    }
-
-
-def _outdated(reader: Reader, error: Exception, since: Sequence[NumberedEvent]) -> Stated:
-    news = [wire.event_json(each, reader.catalogue) for each in since]
-    return Stated(409, _sentence(error), more={"since": news})
-
-
-def _sentence(error: Exception) -> str:
-    words = str(error)
-    return f"{words[:1].upper()}{words[1:]}."
-
-
-def _answer(reader: Reader, data: wire.Json) -> Response:
-    """With how far the feed can see now."""
-    as_of = wire.as_of_json(reader.glance())
-    return Response(wire.encode({"as_of": as_of} | data), media_type=JSON)
+def _answer(hub: Hub, data: wire.Json) -> Response:
+    body = {"as_of": wire.as_of_json(hub.as_of)} | data
+    return Response(wire.encode(body), media_type="application/json")

@@ -1,7 +1,8 @@
 """The feed's writing hand: a few connections apart from those that read, each statement briefly.
 
-Raises `Unavailable` when the database gives no answer, and `StoreError` where waiting does not help. Called
-from worker threads.
+Promises: writes never wait behind reads nor reads behind writes; a transaction of ours that stands still is
+ended by the server. Raises `Unavailable` when the database gives no answer, and `StoreError` where waiting
+does not help. Called from worker threads.
 """
 
 from __future__ import annotations
@@ -9,32 +10,44 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
+from psycopg_pool import ConnectionPool
 
-from alerts.api.reader import Connection, Unavailable
-from ingest.store import connect
-from ingest.store.errors import Transient, reaction_to
+from alerts.api.reader import POOL_WAIT_S, Connection, conninfo, unavailable_while_away
+
+CONNECTIONS = 3  # events are appended one transaction after the other; more would only queue for the lock
+PATIENCE_MS = 3_000  # longer than `handling_store.PATIENCE`, which is inside it
+
+_SETTINGS = {
+    "statement_timeout": str(PATIENCE_MS),
+    "lock_timeout": str(PATIENCE_MS),
+    "idle_in_transaction_session_timeout": str(PATIENCE_MS),
+}
 
 
 class Writer:
     """Connections for writes. `open` returns at once, also while the database is away."""
 
     def __init__(self, database_url: str) -> None:
-        self._database_url = database_url
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            conninfo(database_url, "huewatch feed writes", _SETTINGS),
+            kwargs={"autocommit": True},
+            min_size=1,
+            max_size=CONNECTIONS,
+            open=False,
+            name="feed writes",
+            timeout=POOL_WAIT_S,
+            reconnect_timeout=POOL_WAIT_S,
+            check=ConnectionPool.check_connection,
+        )
 
     def open(self) -> None:
-        """Nothing is kept open: people write seldom."""
+        self._pool.open(wait=False)
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        self._pool.close(timeout=POOL_WAIT_S)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """An autocommit connection; whoever wants a transaction opens one."""
-        try:
-            with connect(self._database_url, application_name="huewatch feed writes") as connection:
-                yield connection
-        except (psycopg.OperationalError, Transient) as error:
-            raise Unavailable(str(error)) from error
-        except psycopg.Error as error:
-            raise reaction_to(error) from error
+        with unavailable_while_away(), self._pool.connection() as connection:
+            yield connection

@@ -372,3 +372,23 @@ async def test_all_clear_is_signed_after_the_end(asks: httpx.AsyncClient, table:
     answer = await asks.post(f"/alerts/{ALERT}/approve", json=clear)
     assert answer.status_code == 200
     assert answer.json()["handling"]["approval"]["void"] is False
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "least"),
+    [
+        ("/presence", {"active": True}, Scope.READ),
+        ("/handover/accept", {"leaver": "Bình", "seq": 1}, Scope.ACKNOWLEDGE),
+        (f"/alerts/{ALERT}/approve", WORDS, Scope.ADMINISTER),
+    ],
+)
+async def test_each_act_asks_for_its_scope(
+    plain_database: Database, feed: Feed, table: Connection, path: str, body: dict[str, object], least: Scope
+) -> None:
+    tell(table, RAISED)
+    async with httpx.AsyncClient(base_url=f"{feed.url}/api/v1", timeout=20.0) as client:
+        assert (await client.post(path, json=body)).status_code == 401
+        for scope in Scope:
+            shown = headers(plain_database.url, scope, name=scope)
+            answer = await client.post(path, json=body, headers=shown)
+            assert answer.status_code == (200 if least in scope.held else 403), answer.text
