@@ -30,6 +30,7 @@ from alerts.judged import Judge
 from alerts.rules.book import Rule, read_rules
 from alerts.sink import AlertSink
 from alerts.suppression import Limits
+from alerts.watching import Watch
 from ingest.catalog import Catalogue, load_catalogue, read_catalogue
 from ingest.cli_support import config_folder, printable, problems_reported, settings_of
 from ingest.clock import system_clock
@@ -152,6 +153,7 @@ def feed(
                     settings.metrics_host,
                     settings.feed_metrics_port,
                     limits_of(settings),
+                    watch=watch_of(settings),
                 )
             )
 
@@ -165,6 +167,11 @@ def limits_of(settings: Settings) -> Limits:
         settings.storm_window,
         settings.storm_digest,
     )
+
+
+def watch_of(settings: Settings) -> Watch | None:
+    """After how long nobody watches; None: nobody need."""
+    return Watch(settings.watch_grace, settings.watch_idle) if settings.watch else None
 
 
 @app.command()

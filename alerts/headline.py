@@ -13,7 +13,7 @@ from datetime import timedelta, timezone
 from msgspec.structs import replace
 
 from alerts.forecast.model import MODEL, NOTICE, VERSION
-from alerts.model import NEVER_HEARD, RECEIVER, SIGHT, Event, EventKind
+from alerts.model import NEVER_HEARD, RECEIVER, SIGHT, WATCH, Event, EventKind
 from alerts.rules.silence import GATEWAY
 from ingest.catalog import Datastream, Station
 from ingest.clock import to_datetime
@@ -72,6 +72,20 @@ STATES: dict[str, tuple[Words, Words]] = {
         ("CHỈ CÒN MỘT trạm thu LoRaWAN nghe được, trong 6 giờ", "ONLY ONE LoRaWAN gateway hears it, for 6 h"),
         ("lại có nhiều trạm thu LoRaWAN nghe được", "heard by several LoRaWAN gateways again"),
     ),
+}
+
+# Whether somebody is at a console, by the reason of the alert about it.
+WATCHING: dict[str, Words] = {
+    "no console is open": (
+        "KHÔNG AI TRỰC: không có màn hình nào mở, trong khi có cảnh báo",
+        "NOBODY WATCHES: no console is open while there are alerts",
+    ),
+    "nobody is active": (
+        "KHÔNG AI TRỰC: màn hình mở nhưng đã lâu không ai thao tác, trong khi có cảnh báo",
+        "NOBODY WATCHES: a console is open, untouched for long, while there are alerts",
+    ),
+    "somebody is active": ("đã có người trực", "somebody watches again"),
+    "nothing is open any more": ("không còn cảnh báo nào để trực", "there is nothing to watch any more"),
 }
 
 
@@ -316,6 +330,8 @@ def _ourselves(event: Event, place: _Place) -> list[Words]:
         return [("KHÔNG NHÌN THẤY: không số đo nào tới được", "BLIND: no reading can reach us")]
     if event.target.startswith(RECEIVER):
         return _receiver(event)
+    if event.target == WATCH:
+        return [WATCHING.get(event.reason, ("KHÔNG AI TRỰC", "NOBODY WATCHES"))]
     return [("QUY TẮC BỊ LỖI, không dựa vào quy tắc này", "THE RULE FAILS, do not rely on it")]
 
 

@@ -1,14 +1,13 @@
 """Who has a console open, and when somebody last touched it, by the database's clock.
 
-A console that says nothing more is gone after `watch_grace`; its row is forgotten after a day. Called by the
-feed: by the endpoint to which consoles report, and by its housekeeping.
+The row of a console that says nothing more is forgotten after a day. Called by the feed: by the endpoint to
+which consoles report, and by its housekeeping.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from alerts.store import Connection
+from alerts.watching import Seen
 from ingest.clock import to_micros
 
 _REPORT = """
@@ -20,18 +19,6 @@ ON CONFLICT (principal, session) DO UPDATE SET seen_at = excluded.seen_at,
 """
 _FORGET = "DELETE FROM presence WHERE seen_at < clock_timestamp() - interval '1 day'"
 _SEEN = "SELECT max(seen_at), max(active_at), clock_timestamp() FROM presence"
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """When any console last reported, and when somebody last touched one; None: not within a day.
-
-    `now`: the database's clock, in microseconds as the others.
-    """
-
-    connected: int | None
-    active: int | None
-    now: int
 
 
 def report(connection: Connection, principal: str, session: str, *, active: bool) -> None:

@@ -30,9 +30,11 @@ from alerts.api.writer import Writer
 from alerts.delivery import Worker
 from alerts.housekeeping import keep_house
 from alerts.receivers import Receiver
+from alerts.receivers.book import ReceiverBook
 from alerts.receivers.mqtt import MqttSettings
 from alerts.receivers.registry import build
 from alerts.suppression import Limits
+from alerts.watching import Watch
 from alerts.wire import Json, as_of_json
 from ingest import metrics
 from ingest.catalog import Catalogue
@@ -61,6 +63,7 @@ async def serve_feed(
     metrics_port: int,
     limits: Limits | None = None,
     policy: Policy | None = None,
+    watch: Watch | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Without a broker nothing is delivered; the page and the API work.
 
@@ -75,7 +78,9 @@ async def serve_feed(
     on_hangup(hangup, stop)
     metrics.CONFIG.info({"version": config_version(catalogue, ())})
     try:
-        async with running_feed(database_url, broker, catalogue, nature, host, port, limits, policy) as feed:
+        async with running_feed(
+            database_url, broker, catalogue, nature, host, port, limits, policy, watch=watch
+        ) as feed:
             change = "HUEWATCH_METRICS_HOST or HUEWATCH_FEED_METRICS_PORT"
             health = serve_health(metrics_host, metrics_port, change, lambda: _readiness(feed.hub))
             following = follow_configuration(feed.hub.reader, read, feed.use, hangup)
@@ -124,8 +129,13 @@ async def running_feed(
     port: int = 0,
     limits: Limits | None = None,
     policy: Policy | None = None,
+    book: ReceiverBook | None = None,
+    watch: Watch | None = None,
 ) -> AsyncIterator[Feed]:
-    """A feed for as long as the block runs; port 0 takes a free one. `limits`: of suppression."""
+    """A feed for as long as the block runs; port 0 takes a free one. `limits`: of suppression.
+
+    `watch`: when it says that nobody is there; None: never.
+    """
     limits, policy = limits or Limits(), policy or Policy()
     clock = system_clock()
     reader = Reader(database_url, catalogue, nature)
@@ -142,7 +152,10 @@ async def running_feed(
                 group.create_task(_check_nature(reader, clock), name="feed nature"),
                 group.create_task(hub.run(), name="feed hub"),
                 group.create_task(door.run(), name="feed door"),
-                group.create_task(keep_house(database_url, clock, limits), name="feed housekeeping"),
+                group.create_task(
+                    keep_house(database_url, clock, limits, lambda: book or ReceiverBook(), watch),
+                    name="feed housekeeping",
+                ),
             ]
             receivers = [] if broker is None else [_mqtt_receiver(broker, catalogue, nature)]
             for receiver in receivers:

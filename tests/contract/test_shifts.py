@@ -1,26 +1,33 @@
 """Nights and shifts through the feed, on a real database: what one shift hands to the next, who answers for a
 text that tells people what to do, and that each of these happens once."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import msgspec
 import psycopg
 import pytest
 
-from alerts import handling_store, handover_store, silence_store
+from alerts import handling_store, handover_store, reminder_store, silence_store, store
 from alerts.access import Scope
 from alerts.api.serve import Feed, running_feed
 from alerts.handling import Action, Refused, Until
 from alerts.handover_store import Outdated
-from alerts.model import Event, EventKind
+from alerts.model import Event, EventKind, Severity
+from alerts.receivers.book import Escalation, ReceiverBook
 from alerts.silence_store import Matcher
 from alerts.store import alert_events
+from alerts.unanswered_store import Ladder
+from alerts.watching import Watch
 from ingest.catalog import Station
 from ingest.clock import system_clock
 from ingest.installation import Installation
 from ingest.store import connect, maintenance
-from tests.support.access import headers
+from tests.support.access import headers, session
 from tests.support.databases import Database
 from tests.support.feed import (
     HOUR,
@@ -37,6 +44,7 @@ from tests.support.feed import (
     prepare,
     river,
     tell,
+    until,
 )
 
 K = EventKind
@@ -54,6 +62,7 @@ def surveyed(station: Station) -> Station:
 CITY = catalogue(river(THUONGNHAT, "Thượng Nhật", "Tả Trạch", (59.0, 61.0, 63.0)))
 CITY = CITY.model_copy(update={"stations": tuple(map(surveyed, CITY.stations))})
 LEVEL = f"{KIMLONG}/water_level"
+LADDER = Escalation(steps=(("shift-leader",), ("chief",)))
 RAISED = happening(1, level=3)
 ALERT = RAISED.alert_id
 WORDS = {
@@ -207,6 +216,200 @@ async def test_a_forecast_that_passes_a_level_is_in_the_report_while_it_is_fresh
     assert (await got(asks, "/handover"))["forecasts"] == []
     foretell("2025-10-26T20:00Z", "{1.5,2,NULL}")  # of yesterday
     assert (await got(asks, "/handover"))["forecasts"] == []
+
+
+# -- a ladder that several feeds climb
+
+
+def steps(connection: Connection, alert: str = ALERT) -> list[tuple[str, ...]]:
+    events = alert_events(connection, alert)
+    return [each.event.told_to for each in events if each.event.kind is K.UNANSWERED]
+
+
+def later(connection: Connection, minutes: float) -> int:
+    return store.now(connection) + round(minutes * MINUTE)
+
+
+def test_each_step_is_one_event_however_many_feeds_look_at_once(
+    plain_database: Database, table: Connection
+) -> None:
+    tell(table, RAISED, happening(2, alert=2, station=PHUOC, level=1))
+    gate = threading.Barrier(4)
+    ladders = [Ladder() for _ in range(4)]
+
+    def climb(ladder: Ladder, now: int) -> int:
+        with connect(plain_database.url, application_name="test") as connection:
+            gate.wait()
+            return ladder.climb(connection, LADDER, now)
+
+    with ThreadPoolExecutor(4) as feeds:
+        for taken in (1, 1, 1, 0):
+            due = alert_events(table, ALERT)[-1].created_at + 5 * MINUTE
+            assert sum(feeds.map(climb, ladders, [due - 1] * 4)) == 0
+            assert sum(feeds.map(climb, ladders, [due] * 4)) == taken
+    assert steps(table) == [("shift-leader",), ("chief",), ("*",)]
+    assert steps(table, happening(2, alert=2).alert_id) == []
+    assert table.execute("SELECT version FROM alert_handling").fetchall() == [(0,)]
+
+
+def test_it_starts_anew_with_a_feed_that_has_just_started(table: Connection) -> None:
+    tell(table, RAISED)
+    assert Ladder().climb(table, LADDER, later(table, 4.9)) == 0
+    assert Ladder().climb(table, LADDER, later(table, 5.1)) == 1
+    assert Ladder().climb(table, LADDER, later(table, 4.9)) == 0  # counts from the step
+    assert Ladder().climb(table, LADDER, later(table, 5.1)) == 1
+    assert steps(table) == [("shift-leader",), ("chief",)]
+
+
+def test_a_ladder_hears_of_every_answer_and_of_every_alert_that_becomes_severe(table: Connection) -> None:
+    ladder = Ladder()
+    tell(table, happening(1, level=2))
+    assert ladder.climb(table, LADDER, later(table, 6)) == 0
+    tell(table, happening(2, level=3, kind=K.ESCALATED))
+    assert ladder.climb(table, LADDER, later(table, 6)) == 1
+    do(table, K.ACKNOWLEDGED)
+    assert ladder.climb(table, LADDER, later(table, 60)) == 0
+    tell(table, happening(3, alert=3, station=PHUOC, level=3))
+    assert ladder.climb(table, LADDER, later(table, 6)) == 1
+    tell(table, happening(4, alert=3, station=PHUOC, level=3, kind=K.CLEARED))
+    assert ladder.climb(table, LADDER, later(table, 60)) == 0
+
+
+def test_a_changed_ladder_is_climbed_from_where_it_was(table: Connection) -> None:
+    ladder = Ladder()
+    tell(table, happening(1, level=2))
+    assert ladder.climb(table, LADDER, later(table, 6)) == 0
+    moderate = Escalation(severity=Severity.MODERATE)
+    assert ladder.climb(table, moderate, later(table, 6)) == 1
+    assert steps(table) == [("*",)]
+
+
+def test_maintenance_keeps_the_ladder_still_until_its_end_is_told(table: Connection) -> None:
+    ladder = Ladder()
+    tell(table, RAISED)
+    window = maintenance.start(table, KIMLONG, [LEVEL], "An", "cleaning", 3600.0)
+    assert ladder.climb(table, LADDER, later(table, 30)) == 0
+    maintenance.end(table, window.id, "An")
+    assert ladder.climb(table, LADDER, later(table, 4.9)) == 0  # its end counts, also before it was told
+    assert reminder_store.tell_ended_windows(table, NOW) == 1
+    assert ladder.climb(table, LADDER, later(table, 4.9)) == 0
+    assert ladder.climb(table, LADDER, later(table, 5.1)) == 1
+
+
+def test_a_rate_beside_a_severe_level_has_no_ladder_of_its_own(table: Connection) -> None:
+    rate = msgspec.structs.replace(happening(2, alert=2, level=3, rule="rate"), rule_kind="rate")
+    tell(table, RAISED, rate)
+    assert Ladder().climb(table, LADDER, later(table, 6)) == 1
+    do(table, K.ACKNOWLEDGED)
+    assert Ladder().climb(table, LADDER, later(table, 6)) == 0
+    do(table, K.SHELVED, shelve_s=600.0)  # a level that is shelved speaks for nothing
+    assert Ladder().climb(table, LADDER, later(table, 6)) == 1
+
+
+async def test_a_feed_climbs_by_itself_and_shows_whom_it_has_called(
+    plain_database: Database, table: Connection
+) -> None:
+    quick = ReceiverBook(escalation=Escalation(after=1.0, steps=(("shift-leader",),)))
+    shown = headers(plain_database.url, Scope.READ)
+    url = plain_database.url
+    async with (
+        running_feed(url, None, CITY, NATURE, book=quick) as one,
+        running_feed(url, None, CITY, NATURE, book=quick),
+        httpx.AsyncClient(base_url=f"{one.url}/api/v1", headers=shown, timeout=20.0) as client,
+    ):
+        tell(table, RAISED)
+
+        async def at_the_top() -> bool:
+            return len(steps(table)) == 2
+
+        await until(at_the_top)
+        await asyncio.sleep(2.5)  # both feeds have looked again
+        assert steps(table) == [("shift-leader",), ("*",)]
+        (alert,) = (await got(client, "/alerts"))["alerts"]
+        assert [each["told_to"] for each in alert["handling"]["unanswered"]] == [["shift-leader"], ["*"]]
+        report = await got(client, "/handover")
+        (found,) = report["unanswered"]
+        assert (found["alert_id"], found["still"], len(found["steps"])) == (ALERT, True, 2)
+        assert found["headline"]["vi"].startswith("DIỄN TẬP: Kim Long (sông Hương): CHƯA AI TIẾP NHẬN")
+        do(table, K.ACKNOWLEDGED)
+        (answered,) = (await got(client, "/handover"))["unanswered"]
+        assert not answered["still"]
+
+
+# -- nobody watches
+
+WATCHED = Watch(grace_s=2.0, idle_s=4.0)
+
+
+def watch_events(connection: Connection) -> list[tuple[str, str]]:
+    events = store.events_since(connection, 0, 100)
+    return [(each.event.kind.value, each.event.reason) for each in events if each.event.target == "@watch"]
+
+
+@pytest.fixture
+async def watched_feed(plain_database: Database, table: Connection) -> AsyncIterator[Feed]:
+    async with running_feed(plain_database.url, None, CITY, NATURE, watch=WATCHED) as found:
+        yield found
+
+
+async def test_without_a_console_somebody_is_called_once_something_is_open_and_released_by_a_touch(
+    plain_database: Database, table: Connection, watched_feed: Feed
+) -> None:
+    await asyncio.sleep(6)
+    assert watch_events(table) == []  # nothing is open: nobody need watch
+    tell(table, RAISED)
+
+    async def called() -> bool:
+        return watch_events(table) == [("raised", "no console is open")]
+
+    async with (
+        running_feed(plain_database.url, None, CITY, NATURE, watch=WATCHED),
+        httpx.AsyncClient(base_url=f"{watched_feed.url}/api/v1", timeout=20.0) as client,
+    ):
+        await until(called, 30)
+        client.headers.update(headers(plain_database.url, Scope.READ))
+        opened = (await got(client, "/alerts"))["alerts"]
+        assert {each["newest"]["target"] for each in opened} == {LEVEL, "@watch"}
+        assert (await client.post("/presence", json={"active": False})).status_code == 200
+        await asyncio.sleep(6)
+        assert await called()  # a console that nobody touches is nobody
+        await client.post("/presence", json={"active": True})
+
+        async def released() -> bool:
+            return watch_events(table)[1:2] == [("cleared", "somebody is active")]
+
+        await until(released, 30)
+
+
+async def test_a_console_that_nobody_touches_is_not_enough(
+    plain_database: Database, table: Connection, watched_feed: Feed
+) -> None:
+    tell(table, RAISED)
+    shown = headers(plain_database.url, Scope.READ)
+    async with httpx.AsyncClient(base_url=f"{watched_feed.url}/api/v1", headers=shown) as client:
+        await client.post("/presence", json={"active": True})
+
+        async def called() -> bool:
+            await client.post("/presence", json={"active": False})
+            return watch_events(table) == [("raised", "nobody is active")]
+
+        await until(called, 30)
+
+
+async def test_each_browser_is_known_apart_and_none_by_what_it_shows_at_the_door(
+    plain_database: Database, asks: httpx.AsyncClient, feed: Feed, table: Connection
+) -> None:
+    for _ in range(2):
+        await asks.post("/presence", json={"active": True})
+    browser = session(plain_database.url, Scope.READ, name="Dũng")
+    same_site = {"Sec-Fetch-Site": "same-origin"}
+    async with httpx.AsyncClient(base_url=f"{feed.url}/api/v1", cookies=browser, headers=same_site) as client:
+        answer = await client.post("/presence", json={"active": False})
+        assert answer.status_code == 200, answer.text
+    rows = table.execute("SELECT principal, session, active_at IS NULL FROM presence ORDER BY 1").fetchall()
+    assert [(name, idle) for name, _, idle in rows] == [("Chi", False), ("Dũng", True)]
+    secret = browser["huewatch"].split("_")[2]
+    assert all(secret not in kept for _, kept, _ in rows)
 
 
 # -- taking over

@@ -81,6 +81,7 @@ PURE = (
     "alerts/unanswered.py",
     "alerts/tries.py",
     "alerts/verdicts.py",
+    "alerts/watching.py",
     "alerts/wire.py",
     "simulators/faults.py",
     "simulators/judge.py",
