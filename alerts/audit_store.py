@@ -60,17 +60,34 @@ class NotDone(Exception):
     """Raised within `audited` where there was nothing to do; the message says why."""
 
 
+class Note:
+    """What will be on the account at the end of `audited`."""
+
+    def __init__(self, deed: Deed) -> None:
+        self.deed = deed
+
+    def amend(self, *, target: str | None = None, detail: str | None = None) -> None:
+        """Say more exactly what it is about."""
+        deed = self.deed
+        self.deed = replace(
+            deed,
+            target=deed.target if target is None else target,
+            detail=deed.detail if detail is None else detail,
+        )
+
+
 @contextmanager
 def audited(
     connection: Connection, deed: Deed, refusals: tuple[type[Exception], ...] = (NotDone,)
-) -> Iterator[None]:
+) -> Iterator[Note]:
     """The block and its row in one transaction; one of the `refusals` undoes the block and is noted."""
+    note = Note(deed)
     try:
         with connection.transaction():
-            yield
-            append(connection, deed, Outcome.DONE)
+            yield note
+            append(connection, note.deed, Outcome.DONE)
     except refusals as error:
-        append(connection, replace(deed, detail=str(error)), Outcome.REFUSED)
+        append(connection, replace(note.deed, detail=str(error)), Outcome.REFUSED)
         raise
 
 

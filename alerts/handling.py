@@ -66,6 +66,15 @@ FOR_THE_RECORD = frozenset(
 )  # they leave the condition as it is
 SHELVING_ENDED = "shelving ended"
 HANDOVER = "handover"  # why an alert is nobody's any more
+_VERBS = {
+    EventKind.ACKNOWLEDGED: "acknowledge",
+    EventKind.ASSIGNED: "assign",
+    EventKind.COMMENTED: "comment",
+    EventKind.SHELVED: "shelve",
+    EventKind.UNSHELVED: "unshelve",
+    EventKind.CANCELLED: "cancel",
+    EventKind.APPROVED: "approve",
+}
 
 
 class Until(StrEnum):
@@ -199,6 +208,11 @@ class Action:
     until: Until = Until.WORSE
     shelve_s: float = 0.0
     text: Approval | None = None
+
+    @property
+    def name(self) -> str:
+        """As the account of writes calls it."""
+        return f"alert.{_VERBS[self.kind]}"
 
 
 def of_people(event: Event) -> bool:

@@ -78,42 +78,42 @@ def acknowledge(
 ) -> Response:
     """Somebody deals with it: it is not reminded of, until it gets worse or, if so said, until its end."""
     action = Action(EventKind.ACKNOWLEDGED, who.name, said.comment, until=said.until)
-    return _act(Write(request, who, "alert.acknowledge", str(alert_id), said, key), action, said.seen)
+    return _act(request, alert_id, who, action, said, key)
 
 
 @router.post("/alerts/{alert_id}/assign")
 def assign(request: Request, alert_id: AlertId, who: Who, said: Assign, key: KeyHeader = None) -> Response:
     """Give it to somebody."""
     action = Action(EventKind.ASSIGNED, who.name, said.comment, said.to)
-    return _act(Write(request, who, "alert.assign", str(alert_id), said, key), action, said.seen)
+    return _act(request, alert_id, who, action, said, key)
 
 
 @router.post("/alerts/{alert_id}/comment")
 def comment(request: Request, alert_id: AlertId, who: Who, said: Note, key: KeyHeader = None) -> Response:
     """Note something, also after its end."""
     action = Action(EventKind.COMMENTED, who.name, said.text)
-    return _act(Write(request, who, "alert.comment", str(alert_id), said, key), action, said.seen)
+    return _act(request, alert_id, who, action, said, key)
 
 
 @router.post("/alerts/{alert_id}/shelve")
 def shelve(request: Request, alert_id: AlertId, who: Who, said: Shelve, key: KeyHeader = None) -> Response:
     """Keep it quiet for a time, 2 h at most; a higher level speaks, and so does the end of that time."""
     action = Action(EventKind.SHELVED, who.name, said.comment, shelve_s=said.for_)
-    return _act(Write(request, who, "alert.shelve", str(alert_id), said, key), action, said.seen)
+    return _act(request, alert_id, who, action, said, key)
 
 
 @router.post("/alerts/{alert_id}/unshelve")
 def unshelve(request: Request, alert_id: AlertId, who: Who, said: Act, key: KeyHeader = None) -> Response:
     """End a shelving before its time."""
     action = Action(EventKind.UNSHELVED, who.name)
-    return _act(Write(request, who, "alert.unshelve", str(alert_id), said, key), action, said.seen)
+    return _act(request, alert_id, who, action, said, key)
 
 
 @router.post("/alerts/{alert_id}/cancel")
 def cancel(request: Request, alert_id: AlertId, who: Who, said: Cancel, key: KeyHeader = None) -> Response:
     """Say that it was issued in error. It is hidden until its condition reaches a higher level."""
     action = Action(EventKind.CANCELLED, who.name, said.comment)
-    return _act(Write(request, who, "alert.cancel", str(alert_id), said, key), action, said.seen)
+    return _act(request, alert_id, who, action, said, key)
 
 
 @router.get("/audit", dependencies=[Depends(needs(Scope.ADMINISTER))])
@@ -139,9 +139,13 @@ def _hub(request: Request) -> Hub:
     return hub
 
 
-def _act(write: Write, action: Action, seen: int | None) -> Response:
-    write.carry_out(lambda connection: act(connection, write.target, action, seen, _hub(write.request)))
-    return v1.alert(_hub(write.request).reader, UUID(write.target))
+def _act(
+    request: Request, alert_id: UUID, who: Principal, action: Action, said: Act, key: str | None
+) -> Response:
+    hub = _hub(request)
+    write = Write(request, who, action.name, str(alert_id), said, key)
+    write.carry_out(lambda connection: act(connection, str(alert_id), action, said.seen, hub))
+    return v1.alert(hub.reader, alert_id)
 
 
 def act(connection: Connection, alert_id: str, action: Action, seen: int | None, hub: Hub) -> None:

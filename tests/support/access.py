@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import closing
+from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -50,13 +51,14 @@ def reading(feed: Feed) -> dict[str, str]:
     return headers(feed.hub.reader.conninfo)
 
 
-def session(database_url: str, *scopes: Scope, name: str = "test") -> dict[str, str]:
-    """A browser's session of such a token: its cookie as `{name: value}`."""
+def session_cookie(feed: Feed, *scopes: Scope, name: str = "test") -> dict[str, Any]:
+    """The cookie of a browser that has logged in at this feed with such a token."""
     credential = new_credential(Kind.SESSION, secrets.token_bytes)
+    database_url = feed.hub.reader.conninfo
     number = token(database_url, *scopes, name=name).split("_")[1]
     with closing(connect(_bare(database_url), application_name="test")) as connection:
         assert access_store.open_session(connection, credential, number) is not None
-    return {COOKIE: credential.text}
+    return {"name": COOKIE, "value": credential.text, "url": feed.url, "httpOnly": True, "sameSite": "Strict"}
 
 
 def _bare(database_url: str) -> str:
