@@ -14,6 +14,10 @@ DELIVERED = Counter("huewatch_delivery_events", "Events by receiver and outcome"
 DELIVERY_FAILURES = Counter("huewatch_delivery_failures", "Failed attempts to reach a receiver", ["receiver"])
 DELIVERY_PENDING = Gauge("huewatch_delivery_pending", "Events that a receiver has not got yet", ["receiver"])
 
+DELIVERY_PROVEN = Gauge(
+    "huewatch_delivery_proven_timestamp_seconds", "When a receiver took the daily test last", ["receiver"]
+)
+
 ALL = (
     SSE_CLIENTS,
     SSE_DROPPED,
@@ -23,4 +27,5 @@ ALL = (
     DELIVERED,
     DELIVERY_FAILURES,
     DELIVERY_PENDING,
+    DELIVERY_PROVEN,
 )
