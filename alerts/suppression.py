@@ -49,6 +49,7 @@ class Cause(StrEnum):
     SPOKEN_FOR = "spoken_for"  # the id of the alert that speaks
     FLAPPING = "flapping"  # how often it has opened
     STORM = "storm"  # the number of the event whose notice is the digest
+    DIGEST = "digest"  # the number of the reminder of its area that was told last; the next one lists it
 
 
 EXPLAINED = {
@@ -62,6 +63,7 @@ EXPLAINED = {
     Cause.SPOKEN_FOR: "alert {} speaks for it",
     Cause.FLAPPING: "it flaps, {}",
     Cause.STORM: "told in the digest of event {}",
+    Cause.DIGEST: "the digest after event {} has it",
 }
 
 

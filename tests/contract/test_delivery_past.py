@@ -13,6 +13,7 @@ from alerts.delivery_plan import Waiting, plan, through
 from alerts.handling import Action, Refused, Until
 from alerts.handling_store import act, story_of
 from alerts.model import Event, EventKind
+from alerts.receivers.wants import Wishes
 from alerts.store import events_since
 from alerts.suppression import Limits
 from ingest.store import maintenance
@@ -102,8 +103,9 @@ class Life:
             assert story_of(self._connection, alert_id) is not None
 
 
-def deliver(connection: Connection, receiver: str, sizes: Iterator[int]) -> None:
+def deliver(connection: Connection, wishes: Wishes, sizes: Iterator[int]) -> None:
     """Settle every event, as a worker does that takes so many steps at a time."""
+    receiver = wishes.name
     while True:
         cursor = delivery_store.claim(connection, receiver, "test")
         assert cursor is not None
@@ -118,12 +120,16 @@ def deliver(connection: Connection, receiver: str, sizes: Iterator[int]) -> None
             60.0,
             draining=False,
             told=delivery_store.told(connection, receiver, alerts),
-            natures={NATURE.value},
-            past=delivery_store.past(connection, receiver, cursor, pending, LIMITS),
+            wishes=wishes,
+            past=delivery_store.past(connection, wishes, cursor, pending, LIMITS),
             limits=LIMITS,
         )
         steps = found.steps[: through(found.steps, next(sizes))]
         assert delivery_store.record(connection, receiver, "test", steps)
+
+
+def wishing(name: str) -> Wishes:
+    return Wishes(name, {NATURE.value})
 
 
 def became(connection: Connection, receiver: str) -> list[tuple[int, str, str | None, str | None]]:
@@ -145,8 +151,8 @@ def test_the_same_is_kept_back_however_many_events_are_taken_at_a_time(
         if place == 80:
             maintenance.end(table, window.id, "An")
         life.step()
-    deliver(table, "all", iter(lambda: 1_000, None))
-    deliver(table, "few", iter(lambda: rng.randint(1, 4), None))
+    deliver(table, wishing("all"), iter(lambda: 1_000, None))
+    deliver(table, wishing("few"), iter(lambda: rng.randint(1, 4), None))
     everything = became(table, "all")
     assert became(table, "few") == everything
     causes = Counter(cause or outcome for _, outcome, cause, _ in everything)
