@@ -87,7 +87,7 @@ class Outdated(Exception):
     """Something severe has come since the report; `since` are its events, oldest first."""
 
     def __init__(self, seq: int, since: Sequence[NumberedEvent]) -> None:
-        super().__init__(f"{len(since)} severe events have come since the report {seq}; read it again")
+        super().__init__(f"something severe has come since the report {seq}; read it again")
         self.since = since
 
 

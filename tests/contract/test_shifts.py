@@ -27,7 +27,7 @@ from ingest.catalog import Station
 from ingest.clock import system_clock
 from ingest.installation import Installation
 from ingest.store import connect, maintenance
-from tests.support.access import headers, session
+from tests.support.access import headers, session_cookie
 from tests.support.databases import Database
 from tests.support.feed import (
     HOUR,
@@ -397,18 +397,19 @@ async def test_a_console_that_nobody_touches_is_not_enough(
 
 
 async def test_each_browser_is_known_apart_and_none_by_what_it_shows_at_the_door(
-    plain_database: Database, asks: httpx.AsyncClient, feed: Feed, table: Connection
+    asks: httpx.AsyncClient, feed: Feed, table: Connection
 ) -> None:
     for _ in range(2):
         await asks.post("/presence", json={"active": True})
-    browser = session(plain_database.url, Scope.READ, name="Dũng")
+    cookie = session_cookie(feed, Scope.READ, name="Dũng")
+    browser = {cookie["name"]: cookie["value"]}
     same_site = {"Sec-Fetch-Site": "same-origin"}
     async with httpx.AsyncClient(base_url=f"{feed.url}/api/v1", cookies=browser, headers=same_site) as client:
         answer = await client.post("/presence", json={"active": False})
         assert answer.status_code == 200, answer.text
     rows = table.execute("SELECT principal, session, active_at IS NULL FROM presence ORDER BY 1").fetchall()
     assert [(name, idle) for name, _, idle in rows] == [("Chi", False), ("Dũng", True)]
-    secret = browser["huewatch"].split("_")[2]
+    secret = cookie["value"].split("_")[2]
     assert all(secret not in kept for _, kept, _ in rows)
 
 

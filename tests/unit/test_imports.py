@@ -52,6 +52,7 @@ PURE = (
     "alerts/events.py",
     "alerts/handling.py",
     "alerts/handover.py",
+    "alerts/handover_words.py",
     "alerts/forecast/drawing.py",
     "alerts/forecast/gates.py",
     "alerts/forecast/lattice.py",
