@@ -347,13 +347,23 @@ def named(name: str, what: str) -> str:
     return name.strip()
 
 
+def worded(comment: str) -> str:
+    """Somebody's own words as they are kept. Raises `Refused`."""
+    if len(comment) > LONGEST_COMMENT:
+        raise Refused(f"a comment has at most {LONGEST_COMMENT} characters")
+    if any(ord(each) < ord(" ") and each not in "\t\r\n" for each in comment):
+        raise Refused(
+            "a comment has no control characters"
+        )  # a database takes no NUL, a terminal acts on some
+    return comment.strip()
+
+
 def _check_words(action: Action) -> None:
     """Somebody answers for each word, and a comment says something."""
     named(action.by, "who does it")
     if action.assign_to:
         named(action.assign_to, "to whom")
-    if len(action.comment) > LONGEST_COMMENT:
-        raise Refused(f"a comment has at most {LONGEST_COMMENT} characters")
+    worded(action.comment)
     if action.kind in (EventKind.COMMENTED, EventKind.CANCELLED) and not action.comment.strip():
         raise Refused("say why" if action.kind is EventKind.CANCELLED else "the comment is empty")
 

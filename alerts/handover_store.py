@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from alerts import feed_store, handling_store, silence_store, store
-from alerts.handling import Refused, Story, named, released
+from alerts.handling import Refused, Story, named, released, worded
 from alerts.handover import (
     LOOK_BACK_S,
     SHIFT_S,
@@ -145,6 +145,7 @@ def accept(connection: Connection, incoming: str, leaver: str, seq: int, comment
     Raises `Refused` where somebody is not named, and `Outdated`.
     """
     incoming, leaver = named(incoming, "who takes over"), named(leaver, "who leaves")
+    comment = worded(comment)
     if incoming.casefold() == leaver.casefold():
         raise Refused("nobody takes over from himself")
     with handling_store.turn(connection) as cursor:
@@ -156,7 +157,7 @@ def accept(connection: Connection, incoming: str, leaver: str, seq: int, comment
         if since := _events(connection, _NEWS, (seq, as_severe_as(Severity.SEVERE), MOST_WORDS)):
             raise Outdated(seq, since)
         owned = _owned(connection, leaver)
-        values = (incoming, leaver, seq, [story.event.alert_id for story in owned], comment.strip())
+        values = (incoming, leaver, seq, [story.event.alert_id for story in owned], comment)
         row = cursor.execute(f"{_ACCEPT} RETURNING {_COLUMNS}", values).fetchone()
         assert row is not None  # INSERT ... RETURNING
         handling_store.append_all(cursor, [(story, released(story, incoming, at)) for story in owned])

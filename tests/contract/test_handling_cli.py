@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from alerts import silence_store
+from alerts.covering import covered
 from alerts.model import EventKind
-from alerts.quiet_cli import covered
 from huewatch import app
 from ingest.catalog import load_catalogue
 from ingest.cli_support import config_folder

@@ -101,6 +101,7 @@ def test_every_action_in_every_state(state: str, kind: EventKind) -> None:
         (Action(K.ACKNOWLEDGED, "A" * 81), "80 characters"),
         (Action(K.COMMENTED, "An", " "), "empty"),
         (Action(K.COMMENTED, "An", "x" * 1001), "1000 characters"),
+        (Action(K.COMMENTED, "An", "a\0b"), "control characters"),
         (Action(K.CANCELLED, "An"), "say why"),
         (Action(K.ASSIGNED, "An"), "to whom"),
         (Action(K.SHELVED, "An", shelve_s=LONGEST_SHELVING_S + 1), "2 h at most"),

@@ -45,6 +45,7 @@ PURE = (
     "alerts/account.py",
     "alerts/approval.py",
     "alerts/condition.py",
+    "alerts/covering.py",
     "alerts/delivery_plan.py",
     "alerts/engine.py",
     "alerts/episode.py",
