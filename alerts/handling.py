@@ -35,6 +35,7 @@ is due is over at once for who reads; the event that says so follows.
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -345,6 +346,12 @@ def named(name: str, what: str) -> str:
     if len(name) > LONGEST_NAME or not name.isprintable():
         raise Refused(f"say in one line {what}, in {LONGEST_NAME} characters at most")
     return name.strip()
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names are one, however their letters are put together or written large."""
+    one, other = (unicodedata.normalize("NFC", name).strip().casefold() for name in (one, other))
+    return one == other
 
 
 def worded(comment: str) -> str:

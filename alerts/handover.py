@@ -23,7 +23,7 @@ from alerts.wire import Json, stamp
 from ingest.catalog import Catalogue, Datastream, Station, is_height
 from ingest.clock import MICROS_PER_SECOND
 from ingest.store.maintenance import Window
-from ingest.store.read import Gap, Observed
+from ingest.store.read import Gap, Latest, Observed
 
 SHIFT_S = 8 * 3600  # what a report covers where nobody has handed over before
 LOOK_BACK_S = 7 * 24 * 3600  # and at most, whoever has gone without handing over
@@ -96,7 +96,8 @@ class Known:
     """What the store has read, up to the event `head`.
 
     `stories`: of the open alerts, worst first. `said`: what people have written in the shift about these, and
-    every step of an alert that nobody answered, oldest first. `stretches`: newest rows by datastream.
+    every step of an alert that nobody answered, oldest first. `silent`: the last rows of each silent
+    datastream, the newest usable one and the newest.
     """
 
     head: int
@@ -107,7 +108,7 @@ class Known:
     said: Sequence[NumberedEvent] = ()
     windows: Sequence[Window] = ()
     silences: Sequence[Silence] = ()
-    stretches: Mapping[str, Sequence[Observed]] = field(default_factory=dict)
+    silent: Mapping[str, Sequence[Observed]] = field(default_factory=dict)
     highest: Mapping[str, Observed] = field(default_factory=dict)
     due: Sequence[Due] = ()
     gaps: Sequence[Gap] = ()
@@ -119,6 +120,19 @@ class Known:
 def is_height_of_water(station: Station, datastream: Datastream) -> bool:
     """Whether its highest value and its forecast belong into a report: rivers, and what has levels."""
     return is_height(datastream) and (station.kind == "river" or bool(datastream.levels))
+
+
+def silent_keys(catalogue: Catalogue, newest: Mapping[str, Latest], now: int | None) -> list[str]:
+    """The datastreams that bring nothing; where nobody knows how late it is, all of them."""
+    return [
+        key
+        for key, _, datastream in catalogue.datastreams()
+        if now is None or freshness(datastream.cadence, _time(newest.get(key)), now) in SILENT
+    ]
+
+
+def _time(row: Latest | None) -> int | None:
+    return None if row is None else row.time
 
 
 def report(known: Known, as_of: AsOf, catalogue: Catalogue) -> Json:
@@ -135,7 +149,7 @@ def report(known: Known, as_of: AsOf, catalogue: Catalogue) -> Json:
         "shelved": [_shelved(story, catalogue) for story in stories if story.shelved_at(known.at)],
         "maintenance": [window_json(window) for window in known.windows],
         "silences": [silence_json(silence) for silence in known.silences],
-        "silent": list(_silent(known.stretches, as_of, catalogue)),
+        "silent": list(_silent(known.silent, as_of, catalogue)),
         "gaps": [_gap(gap) for gap in known.gaps],
         "refused": [_refused(each) for each in known.refusals],
         "highest": _highest(known.highest, as_of, catalogue),
@@ -207,28 +221,22 @@ def _shelved(story: Story, catalogue: Catalogue) -> Json:
     return {"alert_id": told["alert_id"], "headline": told["headline"], **shelved}
 
 
-def _silent(stretches: Mapping[str, Sequence[Observed]], as_of: AsOf, catalogue: Catalogue) -> Iterator[Json]:
+def _silent(last: Mapping[str, Sequence[Observed]], as_of: AsOf, catalogue: Catalogue) -> Iterator[Json]:
     """Each station of which a datastream brings nothing, with the last that each of these brought."""
     for station in catalogue.stations:
-        found = [_last(station, each, stretches, as_of) for each in station.datastreams]
-        if silent := [each for each in found if each is not None]:
+        keyed = [(f"{station.id}/{each.name}", each) for each in station.datastreams]
+        silent = [_last(key, station, each, last[key], as_of) for key, each in keyed if key in last]
+        if silent:
             yield {**_place(station), "datastreams": silent}
 
 
-def _last(
-    station: Station, datastream: Datastream, stretches: Mapping[str, Sequence[Observed]], as_of: AsOf
-) -> Json | None:
-    key = f"{station.id}/{datastream.name}"
-    rows = stretches.get(key, ())
-    since = rows[-1].time if rows else None
-    if as_of.now is not None and freshness(datastream.cadence, since, as_of.now) not in SILENT:
-        return None
+def _last(key: str, station: Station, datastream: Datastream, rows: Sequence[Observed], as_of: AsOf) -> Json:
     shown = datastream_json(station, datastream, rows, as_of)
     return {
         "key": key,
         "property": datastream.property,
         "unit": datastream.unit,
-        "since": stamp(since),
+        "since": stamp(rows[-1].time if rows else None),
         "newest": shown["newest_usable"] or shown["newest"],
         "level": shown["level"],
     }

@@ -12,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from alerts import handover_store
+from alerts import feed_store, handover_store
 from alerts.audit_store import Deed, Origin, audited
 from alerts.handling import Refused
 from alerts.handover import report
@@ -52,8 +52,10 @@ def handover(
         nature = settings.nature or Nature.ACTUAL
         with database(settings) as connection, connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            as_of = handover_store.sight(connection, catalogue, nature)
-            found = report(handover_store.known(connection, catalogue, nature, as_of), as_of, catalogue)
+            newest = feed_store.newest(connection, nature)
+            as_of = handover_store.sight(connection, catalogue, newest)
+            known = handover_store.known(connection, catalogue, nature, as_of, newest)
+    found = report(known, as_of, catalogue)
     console = Console(no_color=True, highlight=False, width=PAPER) if for_paper else Console()
     for line in heading(found, language):
         console.print(printable(line), style="bold")

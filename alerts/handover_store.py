@@ -7,11 +7,11 @@ transaction. Times are microseconds. Called by the feed and by the command line.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alerts import feed_store, handling_store, silence_store, store
-from alerts.handling import Refused, Story, named, released, worded
+from alerts.handling import Refused, Story, named, released, same_name, worded
 from alerts.handover import (
     LOOK_BACK_S,
     SHIFT_S,
@@ -22,16 +22,16 @@ from alerts.handover import (
     Refusals,
     Shift,
     is_height_of_water,
+    silent_keys,
 )
 from alerts.model import NumberedEvent, Severity
 from alerts.sight import AsOf, look
 from alerts.store import Connection
 from alerts.suppression import as_severe_as
-from alerts.trend import WINDOW_US
 from ingest.catalog import Catalogue
 from ingest.clock import MICROS_PER_SECOND, to_datetime, to_micros
 from ingest.store import maintenance, read
-from ingest.store.read import Observed
+from ingest.store.read import Latest, Observed
 
 MOST_WORDS, MOST_GAPS, MOST_GATEWAYS = 500, 50, 20  # a report that nobody reads hands nothing over
 HISTORY = 100
@@ -54,6 +54,14 @@ SELECT {_EVENT} FROM alert_event e WHERE e.seq > %s AND e.kind IN ('raised', 'es
 _COUNTS = """
 SELECT kind, count(*) FROM alert_event WHERE seq > %s AND seq <= %s
     AND NOT coalesce((body->>'shadow')::boolean, false) GROUP BY kind ORDER BY kind
+"""
+_USABLE = """
+SELECT d.key, o.time, o.value, o.quality, o.received_at FROM datastream d
+CROSS JOIN LATERAL (SELECT time FROM observation WHERE datastream = d.id ORDER BY time DESC LIMIT 1) n
+CROSS JOIN LATERAL (SELECT time, value, quality, received_at FROM observation_current
+    WHERE datastream = d.id AND time >= n.time - %(back)s * interval '1 second' AND quality = ANY(%(usable)s)
+    ORDER BY time DESC LIMIT 1) o
+WHERE d.nature = %(nature)s AND d.key = ANY(%(silent)s)
 """
 _HIGHEST = """
 SELECT d.key, o.time, o.value, o.quality, o.received_at FROM datastream d
@@ -91,11 +99,11 @@ class Outdated(Exception):
         self.since = since
 
 
-def sight(connection: Connection, catalogue: Catalogue, nature: str) -> AsOf:
+def sight(connection: Connection, catalogue: Catalogue, newest: Mapping[str, Latest]) -> AsOf:
     """How far can be seen, for who has no feed's hub."""
-    newest = {key: row.time for key, row in feed_store.newest(connection, nature).items()}
+    times = {key: row.time for key, row in newest.items()}
     covered = {key for window in maintenance.standing(connection) for key in window.datastreams}
-    return look(feed_store.writers(connection), newest, catalogue, covered)
+    return look(feed_store.writers(connection), times, catalogue, covered)
 
 
 def history(connection: Connection, limit: int = HISTORY) -> list[Accepted]:
@@ -111,11 +119,13 @@ def accepted_by(connection: Connection, incoming: str, leaver: str, seq: int) ->
     return None if row is None else _accepted(row)
 
 
-def known(connection: Connection, catalogue: Catalogue, nature: str, as_of: AsOf) -> Known:
-    """All that a report is made from, up to the newest event."""
+def known(
+    connection: Connection, catalogue: Catalogue, nature: str, as_of: AsOf, newest: Mapping[str, Latest]
+) -> Known:
+    """All that a report is made from, up to the newest event. `newest`: rows by datastream."""
     head, at = store.head(connection), store.now(connection)
-    newest = next(iter(history(connection, 1)), None)
-    shift = _shift(connection, newest, at, as_of)
+    last = next(iter(history(connection, 1)), None)
+    shift = _shift(connection, last, at, as_of)
     opened = store.open_alerts(connection)
     alert_ids = [alert.newest.event.alert_id for alert in opened]
     handled = handling_store.touched(connection, alert_ids)
@@ -123,13 +133,13 @@ def known(connection: Connection, catalogue: Catalogue, nature: str, as_of: AsOf
     return Known(
         head=head,
         at=at,
-        last=newest,
+        last=last,
         shift=shift,
         stories=[handled.get(one.newest.event.alert_id, Story(one.newest)) for one in opened],
         said=_events(connection, _WORDS, (shift.seq, head, alert_ids))[::-1],
         windows=maintenance.standing(connection),
         silences=silence_store.standing(connection),
-        stretches=feed_store.windows(connection, nature, catalogue, WINDOW_US),
+        silent=_last_words(connection, nature, silent_keys(catalogue, newest, as_of.now), newest),
         highest=_highest(connection, nature, rivers, shift.data),
         due=_due(connection, nature, rivers),
         gaps=read.gaps(connection, shift.data, MOST_GAPS),
@@ -146,7 +156,7 @@ def accept(connection: Connection, incoming: str, leaver: str, seq: int, comment
     """
     incoming, leaver = named(incoming, "who takes over"), named(leaver, "who leaves")
     comment = worded(comment)
-    if incoming.casefold() == leaver.casefold():
+    if same_name(incoming, leaver):
         raise Refused("nobody takes over from himself")
     with handling_store.turn(connection) as cursor:
         last = next(iter(history(connection, 1)), None)
@@ -168,7 +178,7 @@ def _owned(connection: Connection, leaver: str) -> list[Story]:
     """The open alerts that are the leaver's."""
     opened = [alert.newest.event.alert_id for alert in store.open_alerts(connection)]
     found = handling_store.touched(connection, opened)
-    return [story for story in found.values() if story.handling.assigned_to == leaver]
+    return [story for story in found.values() if same_name(story.handling.assigned_to, leaver)]
 
 
 def _shift(connection: Connection, last: Accepted | None, at: int, as_of: AsOf) -> Shift:
@@ -193,6 +203,22 @@ def _highest(connection: Connection, nature: str, keys: list[str], since: int) -
         key: Observed(to_micros(time), value, quality, to_micros(received_at))
         for key, time, value, quality, received_at in connection.execute(_HIGHEST, values)
     }
+
+
+def _last_words(
+    connection: Connection, nature: str, silent: list[str], newest: Mapping[str, Latest]
+) -> dict[str, list[Observed]]:
+    """Of each silent datastream its newest usable row of a week, and its newest."""
+    usable = [int(flag) for flag in feed_store.USABLE]
+    found: dict[str, list[Observed]] = {key: [] for key in silent}
+    values = {"nature": nature, "silent": silent, "back": LOOK_BACK_S, "usable": usable}
+    for key, time, value, quality, received_at in connection.execute(_USABLE, values):
+        found[key].append(Observed(to_micros(time), value, quality, to_micros(received_at)))
+    for key in silent:
+        row = newest.get(key)
+        if row is not None and [each.time for each in found[key]] != [row.time]:
+            found[key].append(Observed(row.time, row.value, row.quality, row.received_at))
+    return found
 
 
 def _due(connection: Connection, nature: str, keys: list[str]) -> list[Due]:

@@ -87,7 +87,7 @@ def handover(who: Reads, hub: HubOf) -> Response:
     with reader.snapshot() as connection:
         newest = feed_store.newest(connection, reader.nature)
         as_of = reader.as_of(connection, {key: row.time for key, row in newest.items()})
-        known = handover_store.known(connection, catalogue, reader.nature, as_of)
+        known = handover_store.known(connection, catalogue, reader.nature, as_of, newest)
     return Response(wire.encode(report(known, as_of, catalogue)), media_type="application/json")
 
 
