@@ -51,6 +51,8 @@ from ingest.clock import MICROS_PER_SECOND
 LONGEST_SHELVING_S = 2 * 3600  # longer is maintenance, or the rule is wrong
 LONGEST_NAME, LONGEST_COMMENT = 80, 1_000  # characters: a line, a screen
 
+UNWRITABLE = frozenset({"Cc", "Cs"})  # controls and halves of characters, which no database takes
+
 PEOPLES = frozenset(
     {
         EventKind.ACKNOWLEDGED,
@@ -358,10 +360,8 @@ def worded(comment: str) -> str:
     """Somebody's own words as they are kept. Raises `Refused`."""
     if len(comment) > LONGEST_COMMENT:
         raise Refused(f"a comment has at most {LONGEST_COMMENT} characters")
-    if any(ord(each) < ord(" ") and each not in "\t\r\n" for each in comment):
-        raise Refused(
-            "a comment has no control characters"
-        )  # a database takes no NUL, a terminal acts on some
+    if any(unicodedata.category(each) in UNWRITABLE and each not in "\n\r\t" for each in comment):
+        raise Refused("a comment has no control characters")
     return comment.strip()
 
 

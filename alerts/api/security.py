@@ -33,6 +33,7 @@ HEADERS = {
 }
 
 
+ONLY_TLS = {"Strict-Transport-Security": "max-age=31536000"}  # a year, as ASVS 5.0 3.4.1 wants
 LONGEST_BODY = 64 * 1024  # bytes; what people write is a few lines
 
 
@@ -57,16 +58,17 @@ class BodyLimit:
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds `HEADERS`; streams pass through untouched."""
+    """ASGI middleware that adds `HEADERS`; streams pass through untouched. `https`: for ever by TLS only."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, https: bool = False) -> None:
         self._app = app
+        self._headers = HEADERS | (ONLY_TLS if https else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in self._headers.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)

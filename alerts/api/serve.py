@@ -150,7 +150,8 @@ async def running_feed(
     hub = Hub(reader, clock)
     door = Door(reader, writer, clock, policy)
     listener = _listener(host, port)
-    server = _Server(SecurityHeaders(BodyLimit(create_app(hub, door, writer))), policy.proxies)
+    app = SecurityHeaders(BodyLimit(create_app(hub, door, writer)), https=policy.https)
+    server = _Server(app, policy.proxies)
     reader.open()
     writer.open()
     try:

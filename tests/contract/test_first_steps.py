@@ -132,9 +132,13 @@ class Walker:
     def _command(self, words: list[str]) -> list[str]:
         return [sys.executable, "-m", "huewatch", *words]
 
+    def log(self, name: str) -> str:
+        """What a service has said."""
+        log = self.folder / f"{name}.log"
+        return log.read_text(errors="replace") if log.exists() else ""
+
     def _last_words(self) -> str:
-        logs = (self.folder / f"{name}.log" for name in READY)
-        return "\n".join(log.read_text(errors="replace")[-2_000:] for log in logs if log.exists())
+        return "\n".join(self.log(name)[-2_000:] for name in READY)
 
 
 @pytest.fixture
@@ -154,6 +158,7 @@ def test_first_sensor_first_rule_and_every_feed_are_as_the_readme_says(walker: W
     walker.walk("Your first sensor")
     (mine,) = [each for each in walker.ask("/api/v1/stations")["stations"] if each["id"] == "HUE-FL-MINE"]
     assert mine["nature"] == "Exercise"
+    assert "huewatch --embedded data token create me --scope acknowledge" in walker.log("feed")
     assert mine["datastreams"][0]["newest"]["value"] == 0.05
     assert walker.ask("/api/v1/alerts")["alerts"] == []
 

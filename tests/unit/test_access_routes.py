@@ -1,16 +1,14 @@
 """Every route of the feed asks who it is, but for a short list that is written here."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import httpx
 import pytest
-from fastapi import routing
+from fastapi import Depends, routing
 
-from alerts.access import Policy, Scope
+from alerts.access import Policy, Principal, Public, Scope
 from alerts.api.app import create_app
 from alerts.api.door import Door
 from alerts.api.guard import needs
@@ -101,6 +99,29 @@ async def test_nothing_of_another_shape_gets_in(headers: dict[str, str]) -> None
     own = {"Sec-Fetch-Site": "same-origin"}
     for method, path in (("GET", "/api/v1/stations"), ("POST", "/api/v1/alerts/x/comment")):
         assert (await ask(method, path, own | headers)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("public", "statuses"),
+    [
+        (frozenset(), {"cap": 401, "open_data": 401, "guarded": 401}),
+        (frozenset({Public.CAP}), {"cap": 200, "open_data": 401, "guarded": 401}),
+        (frozenset(Public), {"cap": 200, "open_data": 200, "guarded": 401}),
+    ],
+)
+async def test_the_setting_opens_what_it_names_to_anybody_and_nothing_else(
+    public: frozenset[Public], statuses: dict[str, int]
+) -> None:
+    app = feed(Policy(public=public))
+    for path, name in (("cap", "cap"), ("open_data", "open_data"), ("guarded", None)):
+
+        def answer(who: Annotated[Principal, Depends(needs(Scope.READ, public=name))]) -> str:
+            return who.name
+
+        app.get(f"/{path}")(answer)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://feed") as client:
+        assert {path: (await client.get(f"/{path}")).status_code for path in statuses} == statuses
 
 
 def test_what_may_be_public_is_one_of_a_short_list() -> None:
