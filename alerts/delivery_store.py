@@ -189,6 +189,20 @@ def connected(connection: Connection, receiver: str, owner: str) -> None:
     )
 
 
+def move(connection: Connection, receiver: str, seq: int) -> tuple[int, int] | None:
+    """Put a receiver's cursor at `seq`, or at the newest event; where it was and is, None if it has none.
+
+    Whoever serves it loses the lease, so that nothing on its way is recorded over the new place.
+    """
+    row = connection.execute(
+        "UPDATE delivery d SET seq = least(%s, (SELECT seq FROM event_head)), owner = NULL,"
+        " lease_until = NULL FROM (SELECT receiver, seq FROM delivery WHERE receiver = %s FOR UPDATE) before"
+        " WHERE d.receiver = before.receiver RETURNING before.seq, d.seq",
+        (seq, receiver),
+    ).fetchone()
+    return None if row is None else (int(row[0]), int(row[1]))
+
+
 def told(connection: Connection, receiver: str, alert_ids: Sequence[str]) -> set[str]:
     """Those of the alerts of which the receiver has been told, if only by a storm's digest."""
     return _alerts(connection, receiver, alert_ids, f"{_TOLD} AND ({CONDITION_TELLS} OR {_CALLS})")
