@@ -1,5 +1,5 @@
-"""The daily test reaches every receiver whatever it wants, once; who is not reached is told to who is on call;
-and the commands that ask and replay."""
+"""The daily test reaches every receiver whatever it wants, once; who is not reached is told to who is on
+call; and the commands that ask and replay."""
 
 import asyncio
 from collections.abc import Iterator
@@ -20,6 +20,7 @@ from alerts.wire import parse_stamp
 from ingest.clock import system_clock
 from ingest.embedded_server import free_port
 from ingest.model import Nature
+from ingest.new_station import copy_shipped_config
 from tests.fakes.hook import Answer, Hook
 from tests.support.databases import Database
 from tests.support.feed import MINUTE, Connection, catalogue, commit, happening, prepare, tell
@@ -98,7 +99,7 @@ async def test_it_reaches_every_receiver_whatever_it_wants_and_proves_it(
     table.execute("UPDATE delivery SET seq = 0")
     with Hook().serving() as hook:
         picky = webhook(
-            "picky", hook.port, secret, wants=Wants(unanswered_only=True), natures={Nature.ACTUAL}
+            "picky", hook.port, secret, wants=Wants(unanswered_only=True), natures=frozenset({Nature.ACTUAL})
         )
         last = webhook("last", free_port(), secret, wants=Wants(severity=Severity.EXTREME))
         chosen = book(picky, last, daily_test=now_minute())
@@ -178,14 +179,15 @@ def run(database: Database, folder: Path, *words: str) -> Result:
         "COLUMNS": "200",
     }
     line = ["--config", str(folder), "receivers", *words]
-    return CliRunner().invoke(huewatch.app, line, env=environment)
+    found = CliRunner().invoke(huewatch.app, line, env=environment)
+    print(found.output)
+    return found
 
 
 @pytest.fixture
 def configured(tmp_path: Path, secret: Path) -> Path:
-    (tmp_path / "catalog").mkdir()
-    (tmp_path / "catalog" / "empty.yaml").write_text("stations: []\n", encoding="utf-8")
-    return tmp_path
+    copy_shipped_config(tmp_path / "city")
+    return tmp_path / "city"
 
 
 def configure(folder: Path, secret: Path, port: int) -> None:

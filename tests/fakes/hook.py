@@ -57,7 +57,10 @@ class Hook:
 
     @property
     def unique(self) -> dict[str, Any]:
-        return {request.id: json.loads(request.body) for request in reversed(self.seen)}
+        first: dict[str, Request] = {}
+        for request in self.seen:
+            first.setdefault(request.id, request)
+        return {event_id: json.loads(request.body) for event_id, request in first.items()}
 
     @property
     def numbers(self) -> list[int]:
