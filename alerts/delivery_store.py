@@ -132,9 +132,10 @@ class Outcome:
     superseded_by: int | None
     suppressed: Suppression | None
     at: int
+    error: str | None  # why some or all of those behind the receiver did not take it
 
 
-_OUTCOME = "o.receiver, o.seq, o.outcome, o.superseded_by, o.cause, o.reference, o.at"
+_OUTCOME = "o.receiver, o.seq, o.outcome, o.superseded_by, o.cause, o.reference, o.at, o.error"
 
 
 def outcomes(connection: Connection, seqs: Sequence[int]) -> list[Outcome]:
@@ -154,13 +155,13 @@ def suppressed_since(connection: Connection, since: int, limit: int) -> list[tup
         " WHERE o.outcome = 'suppressed' AND o.at >= %s ORDER BY o.at DESC, o.seq DESC LIMIT %s",
         (to_datetime(since), limit),
     ).fetchall()
-    return [(_read(row[:7]), numbered(row[7:])) for row in rows]
+    return [(_read(row[:8]), numbered(row[8:])) for row in rows]
 
 
 def _read(row: Sequence[Any]) -> Outcome:
-    receiver, seq, word, superseded_by, cause, reference, at = row
+    receiver, seq, word, superseded_by, cause, reference, at, error = row
     why = None if cause is None else Suppression(Cause(cause), reference)
-    return Outcome(receiver, seq, word, superseded_by, why, to_micros(at))
+    return Outcome(receiver, seq, word, superseded_by, why, to_micros(at), error)
 
 
 def fail(connection: Connection, receiver: str, owner: str, error: str) -> None:
