@@ -222,7 +222,7 @@ class Worker:
             while True:
                 try:
                     wait_s = await self._round(session)
-                    self._failures = 0  # not at the connection: a webhook has none that could fail
+                    self._failures = 0  # only here: of a webhook no connection says that it is reached
                 except Unavailable:
                     wait_s = POLL_S
                 with suppress(TimeoutError):
@@ -297,6 +297,7 @@ class Worker:
     async def _record(self, done: Sequence[Step]) -> None:
         if not await self._desk.call(delivery_store.record, self._name, self._owner, done):
             raise LeaseLost
+        self._failures = 0
         for step in done:
             self._event_since.pop(step.seq, None)
             DELIVERED.labels(self._name, delivery_store.outcome(step)).inc()

@@ -132,9 +132,10 @@ class Outcome:
     superseded_by: int | None
     suppressed: Suppression | None
     at: int
+    error: str | None  # why some or all of those behind the receiver did not take it
 
 
-_OUTCOME = "o.receiver, o.seq, o.outcome, o.superseded_by, o.cause, o.reference, o.at"
+_OUTCOME = "o.receiver, o.seq, o.outcome, o.superseded_by, o.cause, o.reference, o.at, o.error"
 
 
 def outcomes(connection: Connection, seqs: Sequence[int]) -> list[Outcome]:
@@ -154,13 +155,13 @@ def suppressed_since(connection: Connection, since: int, limit: int) -> list[tup
         " WHERE o.outcome = 'suppressed' AND o.at >= %s ORDER BY o.at DESC, o.seq DESC LIMIT %s",
         (to_datetime(since), limit),
     ).fetchall()
-    return [(_read(row[:7]), numbered(row[7:])) for row in rows]
+    return [(_read(row[:8]), numbered(row[8:])) for row in rows]
 
 
 def _read(row: Sequence[Any]) -> Outcome:
-    receiver, seq, word, superseded_by, cause, reference, at = row
+    receiver, seq, word, superseded_by, cause, reference, at, error = row
     why = None if cause is None else Suppression(Cause(cause), reference)
-    return Outcome(receiver, seq, word, superseded_by, why, to_micros(at))
+    return Outcome(receiver, seq, word, superseded_by, why, to_micros(at), error)
 
 
 def fail(connection: Connection, receiver: str, owner: str, error: str) -> None:
@@ -187,6 +188,20 @@ def connected(connection: Connection, receiver: str, owner: str) -> None:
         "UPDATE delivery SET connected_at = clock_timestamp() WHERE receiver = %s AND owner = %s",
         (receiver, owner),
     )
+
+
+def move(connection: Connection, receiver: str, seq: int) -> tuple[int, int] | None:
+    """Put a receiver's cursor at `seq`, or at the newest event; where it was and is, None if it has none.
+
+    Whoever serves it loses the lease, so that nothing on its way is recorded over the new place.
+    """
+    row = connection.execute(
+        "UPDATE delivery d SET seq = least(%s, (SELECT seq FROM event_head)), owner = NULL,"
+        " lease_until = NULL FROM (SELECT receiver, seq FROM delivery WHERE receiver = %s FOR UPDATE) before"
+        " WHERE d.receiver = before.receiver RETURNING before.seq, d.seq",
+        (seq, receiver),
+    ).fetchone()
+    return None if row is None else (int(row[0]), int(row[1]))
 
 
 def told(connection: Connection, receiver: str, alert_ids: Sequence[str]) -> set[str]:

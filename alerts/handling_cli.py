@@ -260,7 +260,10 @@ def _became(outcome: Outcome) -> str:
         return f"not to {outcome.receiver}: {outcome.suppressed}"
     if outcome.superseded_by:
         return f"not to {outcome.receiver}: superseded by {outcome.superseded_by}"
-    return f"to {outcome.receiver} at {local_time(outcome.at)}"
+    if outcome.error is None:
+        return f"to {outcome.receiver} at {local_time(outcome.at)}"
+    whom = "not to" if outcome.outcome == "failed" else "not to all of"
+    return f"{whom} {outcome.receiver}: {outcome.error}"
 
 
 def _line(one: NumberedEvent, catalogue: Catalogue) -> str:

@@ -102,14 +102,20 @@ def headline(event: Event, station: Station | None = None) -> Text:
 
 
 def digest_headline(openings: Sequence[tuple[Event, Station | None]]) -> Text:
-    """Many openings in one line: how many, and the first `MOST_NAMED` by name."""
+    """Many openings, or what many reminders tell of, in one line: how many, and some of them by name."""
     named = [_named_opening(event, station) for event, station in openings[:MOST_NAMED]]
     prefix = PREFIX[openings[0][0].nature]
     count, more = len(openings), len(openings) - len(named)
     rest = (f" và {more} cảnh báo khác", f" and {more} more") if more else NOTHING
+    again = openings[0][0].kind is EventKind.REMINDED
+    said = (
+        (f"NHẮC LẠI {count} cảnh báo", f"{count} alerts STILL")
+        if again
+        else (f"{count} cảnh báo cùng lúc", f"{count} alerts at once")
+    )
     return Text(
-        vi=f"{prefix[0]}{count} cảnh báo cùng lúc: {', '.join(vi for vi, _ in named)}{rest[0]}",
-        en=f"{prefix[1]}{count} alerts at once: {', '.join(en for _, en in named)}{rest[1]}",
+        vi=f"{prefix[0]}{said[0]}: {', '.join(vi for vi, _ in named)}{rest[0]}",
+        en=f"{prefix[1]}{said[1]}: {', '.join(en for _, en in named)}{rest[1]}",
     )
 
 

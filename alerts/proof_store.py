@@ -20,7 +20,7 @@ from alerts import store
 from alerts.events import NAMESPACE, OurFault, tell_self
 from alerts.handling_store import turn
 from alerts.headline import local_time
-from alerts.model import RECEIVER, TEST, EventKind, Severity
+from alerts.model import RECEIVER, TEST, Event, EventKind, Severity
 from alerts.self_alerts import close_self, open_self, open_targets
 from alerts.store import Connection
 from ingest.clock import MICROS_PER_SECOND, to_micros
@@ -80,7 +80,8 @@ def due(at: int, now: int) -> int:
 def tell_test(connection: Connection, at: int, now: int) -> bool:
     """Append the newest test that was due, if there is none and somebody was there; whether it was told."""
     moment = due(at, now)
-    event_id = str(uuid.uuid5(NAMESPACE, f"test|{moment}"))
+    event = test_event(now, str(moment))
+    event_id = event.event_id
     if connection.execute(_SAID, (event_id,)).fetchone() is not None:
         return False
     row = connection.execute(_FIRST).fetchone()
@@ -89,11 +90,15 @@ def tell_test(connection: Connection, at: int, now: int) -> bool:
     with turn(connection) as cursor:
         if cursor.execute(_SAID, (event_id,)).fetchone() is not None:
             return False
-        fault = OurFault(TEST, "", "", Nature.TEST.value, "")
-        raised, _ = tell_self(fault, now)
-        event = replace(raised, event_id=event_id, kind=EventKind.TESTED, level=0, severity=Severity.MINOR)
         store.append_events(cursor, [event])
     return True
+
+
+def test_event(now: int, occasion: str) -> Event:
+    """A test message, marked as a test whatever the database is for; one `occasion` has one id."""
+    raised, _ = tell_self(OurFault(TEST, "", "", Nature.TEST.value, ""), now)
+    event_id = str(uuid.uuid5(NAMESPACE, f"test|{occasion}"))
+    return replace(raised, event_id=event_id, kind=EventKind.TESTED, level=0, severity=Severity.MINOR)
 
 
 def tell_of_receivers(

@@ -1,4 +1,7 @@
-"""Write the JSON Schemas that editors read beside the YAML, from the models. A test holds them equal."""
+"""Write the JSON Schemas that editors read beside the YAML, and the copy of the AsyncAPI document.
+
+Tests hold them equal.
+"""
 
 import json
 from pathlib import Path
@@ -14,3 +17,6 @@ SCHEMAS = {"catalog": catalogue_schema(), "rules": rules_schema(), "receivers": 
 for name, schema in SCHEMAS.items():
     text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     (CONFIG / f"{name}.schema.json").write_text(text, encoding="utf-8")
+
+asyncapi = (CONFIG.parent / "alerts" / "api" / "asyncapi.yaml").read_text(encoding="utf-8")
+(CONFIG.parent / "docs" / "asyncapi.yaml").write_text(asyncapi, encoding="utf-8")

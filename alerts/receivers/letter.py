@@ -7,9 +7,9 @@ comes from outside, such as a station's name or a comment, stands on one line an
 
 from __future__ import annotations
 
-import email.policy
 from collections.abc import Sequence
-from email.message import EmailMessage
+from email.header import Header
+from email.mime.text import MIMEText
 from email.utils import format_datetime
 from urllib.parse import urljoin
 
@@ -32,13 +32,13 @@ FOOT: Words = (
 
 def letter(
     notice: Notice, catalogue: Catalogue, sender: str, recipients: Sequence[str], console: str | None
-) -> EmailMessage:
+) -> MIMEText:
     """The message of a notice, the same each time that it is sent."""
     event = notice.numbered.event
     domain = sender.rpartition("@")[2]
-    message = EmailMessage(policy=email.policy.SMTP)
-    subject = _subject(notice, catalogue)
-    message["Subject"] = subject
+    message = MIMEText(_body(notice, catalogue, console), "plain", "utf-8")
+    # `EmailMessage` loses spaces where it folds a line between two encoded words (cpython#92081).
+    message["Subject"] = Header(_subject(notice, catalogue), "utf-8", header_name="Subject")  # type: ignore[assignment]
     message["From"] = sender
     message["To"] = ", ".join(recipients)
     message["Date"] = format_datetime(to_datetime(notice.numbered.created_at).astimezone(LOCAL))
@@ -46,7 +46,6 @@ def letter(
     if event.kind is not EventKind.TESTED:
         message["In-Reply-To"] = message["References"] = f"<alert.{event.alert_id}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation notice answers it
-    message.set_content(_body(notice, catalogue, console), charset="utf-8", cte="base64")
     return message
 
 

@@ -2,15 +2,18 @@
 
 import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from alerts.receivers import ReceiverSettings
 from alerts.receivers.book import BookFile, load_book, read_book, receivers_schema
 from alerts.receivers.email import EmailSettings
 from alerts.receivers.mqtt import MqttSettings
 from alerts.receivers.registry import WORDS
+from alerts.receivers.wants import Wants
 from alerts.receivers.webhook import WebhookSettings
 from ingest.model import Nature
 from ingest.yaml_lines import ConfigError
@@ -214,3 +217,29 @@ def test_the_committed_schema_of_receivers_is_the_models() -> None:
 def test_every_kind_has_its_own_word() -> None:
     assert [settings.model_fields["kind"].default for settings in WORDS.values()] == list(WORDS)
     assert set(BookFile.model_fields) == {"receivers", "escalation", "on_call", "daily_test"}
+
+
+README = (CONFIG / "README.md").read_text(encoding="utf-8")
+SECTION = README.split("\n## Receivers\n")[1].split("\n## ")[0]
+
+
+def test_every_kind_is_documented_with_each_of_its_settings() -> None:
+    rows = {row.split("`")[1]: row for row in SECTION.splitlines() if row.startswith("| `")}
+    for word, settings in WORDS.items():
+        own = settings.model_fields.keys() - ReceiverSettings.model_fields.keys()
+        assert [name for name in own if f"`{name}`" not in rows[word]] == [], word
+        text = SECTION.split(f"\n### {word}\n")[1].split("\n### ")[0] if own else ""
+        assert [name for name in own if name not in text + SECTION.split("\n### ")[0]] == [], word
+
+
+def test_every_field_of_a_filter_and_of_the_file_is_documented() -> None:
+    assert [name for name in Wants.model_fields if f"`{name}`" not in SECTION] == []
+    assert [name for name in BookFile.model_fields if f"{name}:" not in SECTION] == []
+
+
+def test_the_example_of_the_page_loads(tmp_path: Path, secret: Path) -> None:
+    text = SECTION.split("```yaml receivers\n")[1].split("```")[0]
+    (tmp_path / "receivers.yaml").write_text(re.sub(r"/run/secrets/\S+", str(secret), text), encoding="utf-8")
+    book, problems = read_book(tmp_path, Nature.ACTUAL, CITY)
+    assert problems == []
+    assert {each.kind for each in book.receivers} == {"mqtt", "webhook", "email"}
