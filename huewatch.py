@@ -30,9 +30,11 @@ from alerts.engine import Engine
 from alerts.forecast.sink import ForecastSink, gauges_of
 from alerts.forecast.tracker import Tracker
 from alerts.judged import Judge
+from alerts.receivers.book import load_book, read_book
 from alerts.rules.book import Rule, read_rules
 from alerts.sink import AlertSink
 from alerts.suppression import Limits
+from alerts.watching import Watch
 from ingest.catalog import Catalogue, load_catalogue, read_catalogue
 from ingest.cli_support import config_folder, printable, problems_reported, settings_of
 from ingest.clock import system_clock
@@ -132,7 +134,7 @@ def feed(
         int | None, typer.Option(min=1, max=65_535, help="Port of page and API instead of the settings'.")
     ] = None,
 ) -> None:
-    """Tell people and systems: the page, HTTP, SSE, and alerts over MQTT.
+    """Tell people and systems: the page, HTTP, SSE, and the receivers of receivers.yaml.
 
     Example: huewatch --embedded ./data feed    (beside: huewatch --embedded ./data run)
     """
@@ -147,6 +149,7 @@ def feed(
             typer.echo(
                 f"A token: huewatch --embedded {settings.embedded} token create me --scope acknowledge"
             )
+        receivers = partial(load_book, config_folder(settings), nature)
         with services_of(settings, "feed", f"huewatch-feed-{settings.partition}", own=False) as services:
             asyncio.run(
                 serve_feed(
@@ -160,6 +163,8 @@ def feed(
                     settings.feed_metrics_port,
                     limits_of(settings),
                     policy_of(settings),
+                    receivers,
+                    watch_of(settings),
                 )
             )
 
@@ -175,6 +180,11 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
+def watch_of(settings: Settings) -> Watch | None:
+    """After how long nobody watches; None: nobody need."""
+    return Watch(settings.watch_grace, settings.watch_idle) if settings.watch else None
+
+
 def policy_of(settings: Settings) -> Policy:
     """What may be read by anybody, and whom the feed believes."""
     named = settings.feed_public.split(",") if settings.feed_public else []
@@ -183,20 +193,23 @@ def policy_of(settings: Settings) -> Policy:
 
 @app.command()
 def check(context: typer.Context) -> None:
-    """Lint catalogue and rules, with file, line and remedy, and print the settings in force.
+    """Lint catalogue, rules and receivers, with file, line and remedy, and print the settings in force.
 
     Example: huewatch --config my-city check
     """
     loaded = context.find_object(Loaded)
     assert loaded is not None  # the callback has loaded them
     _print_settings(loaded)
-    catalogue, rules, problems = _read_configuration(loaded.settings)
-    code = report(problems)
+    settings = loaded.settings
+    catalogue, rules, problems = _read_configuration(settings)
+    ids = {rule.id for rule in rules}
+    book, faults = read_book(config_folder(settings), settings.nature or Nature.ACTUAL, catalogue, ids)
+    code = report([*problems, *faults])
     if not code:
         streams = sum(len(station.datastreams) for station in catalogue.stations)
         derived = sum(len(station.derived) for station in catalogue.stations)
         found = f"{len(catalogue.stations)} stations, {streams} datastreams, {derived} derived"
-        typer.echo(f"OK: {found}, {len({rule.id for rule in rules})} rules.")
+        typer.echo(f"OK: {found}, {len(ids)} rules, {len(book.receivers)} receivers.")
     raise typer.Exit(code)
 
 

@@ -15,6 +15,9 @@ DELIVERY_FAILURES = Counter("huewatch_delivery_failures", "Failed attempts to re
 DELIVERY_PENDING = Gauge("huewatch_delivery_pending", "Events that a receiver has not got yet", ["receiver"])
 
 ACCESS_REFUSED = Counter("huewatch_feed_access_refused", "Requests that were not let in, by why", ["reason"])
+DELIVERY_PROVEN = Gauge(
+    "huewatch_delivery_proven_timestamp_seconds", "When a receiver took the daily test last", ["receiver"]
+)
 
 ALL = (
     SSE_CLIENTS,
@@ -26,4 +29,5 @@ ALL = (
     DELIVERY_FAILURES,
     DELIVERY_PENDING,
     ACCESS_REFUSED,
+    DELIVERY_PROVEN,
 )

@@ -16,12 +16,13 @@ from rich.table import Table
 
 from alerts import silence_store
 from alerts.audit_store import Deed, NotDone, Origin, audited
+from alerts.covering import covered
 from alerts.headline import local_time
 from alerts.model import Severity
 from alerts.rules.book import load_rules
 from alerts.silence_store import Matcher
 from alerts.suppression import Silence
-from ingest.catalog import Catalogue, Station, load_catalogue
+from ingest.catalog import load_catalogue
 from ingest.cli_support import (
     config_folder,
     database,
@@ -30,7 +31,6 @@ from ingest.cli_support import (
     seconds_of,
     settings_of,
 )
-from ingest.derive import derivation
 from ingest.store import Connection, maintenance
 from ingest.store.maintenance import Window
 from ingest.yaml_lines import ConfigError, Problem, nearest
@@ -145,27 +145,6 @@ def _must_be_known(what: str, name: str | None, known: list[str]) -> None:
     if name is not None and name not in known:
         remedy = nearest(name, known) or f"Name a {what} of the configuration in force."
         raise ConfigError([Problem(f"--{what}", None, f"There is no {what} {name!r}.", remedy)])
-
-
-def covered(catalogue: Catalogue, subject: str) -> list[str]:
-    """The keys of what somebody works on: measured datastreams, and what is derived from them."""
-    identifier, _, name = subject.partition("/")
-    station = next((each for each in catalogue.stations if each.id == identifier), None)
-    measured = [each.name for each in station.datastreams] if station else []
-    if station is None or not measured or (name and name not in measured):
-        known = [each.id for each in catalogue.stations] + [key for key, _, _ in catalogue.datastreams()]
-        remedy = nearest(subject, known) or "Name a station or a measured datastream of the catalogue."
-        raise ConfigError([Problem("catalogue", None, f"No sensors are at {subject!r}.", remedy)])
-    return [f"{identifier}/{each}" for each in _with_derived(station, {name} if name else set(measured))]
-
-
-def _with_derived(station: Station, names: set[str]) -> list[str]:
-    """The names, and those of what is derived from them, in the catalogue's order."""
-    found = set(names)
-    for _ in station.derived:  # what is derived from what is derived, too
-        found |= {each.name for each in station.derived if found & set(derivation(each, station).inputs)}
-    every = [each.name for each in station.datastreams] + [each.name for each in station.derived]
-    return [each for each in every if each in found]
 
 
 def _windows(windows: list[Window]) -> Table:

@@ -71,6 +71,11 @@ def head(connection: Connection) -> int:
     return int(_one(connection.execute("SELECT seq FROM event_head"))[0])
 
 
+def now(connection: Connection) -> int:
+    """The database's clock, by which events are dated when they are taken."""
+    return int(_one(connection.execute(f"SELECT {_MICROS.format('clock_timestamp()')}"))[0])
+
+
 def events_since(connection: Connection, seq: int, limit: int) -> list[NumberedEvent]:
     """Up to `limit` events with a number above `seq`, oldest first."""
     query = f"SELECT {_EVENT_E} FROM alert_event e WHERE e.seq > %s ORDER BY e.seq LIMIT %s"
@@ -119,7 +124,7 @@ def open_alerts(connection: Connection) -> list[OpenAlert]:
     """
     query = f"""
         SELECT {_CONDITION}, {_EVENT.format("first")}, {_EVENT.format("newest")}
-        FROM alert_condition c
+        FROM standing_condition c
         CROSS JOIN LATERAL (SELECT * FROM alert_event e WHERE e.alert_id = c.alert_id
                             ORDER BY e.seq LIMIT 1) AS first
         CROSS JOIN LATERAL (SELECT * FROM alert_event e WHERE e.alert_id = c.alert_id AND {CONDITION_TELLS}

@@ -88,6 +88,10 @@ class Settings(BaseModel):
     storm_first: int = Field(5, ge=1, description="Openings at once that are told one by one")
     storm_window: Duration = Field(120.0, description="What is at once")
     storm_digest: Duration = Field(2.0, description="How long the rest is collected for one notice")
+    # The reasons for the numbers stand at `alerts.watching.Watch`.
+    watch: bool = Field(True, description="Call whoever is on duty when nobody watches what is open")
+    watch_grace: Duration = Field(120.0, description="Without a console for so long nobody watches")
+    watch_idle: Duration = Field(1_800.0, description="So long untouched, a console has nobody before it")
     accept_data_loss: bool = Field(False, description="Be ready although the database may lose commits")
     # A gateway's store-and-forward after a long outage, well within retention.
     max_age_days: float = Field(

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from alerts import wire
 from alerts.access import Scope
-from alerts.api import handling, problems, session, stream, v1
+from alerts.api import handling, problems, quiet, session, shifts, stream, v1
 from alerts.api.door import Door
 from alerts.api.guard import needs
 from alerts.api.hub import Hub
@@ -61,5 +61,7 @@ def create_app(hub: Hub, door: Door, writer: Writer) -> FastAPI:
     app.include_router(handling.router)
     app.include_router(stream.router, prefix="/api/v1")
     app.include_router(v1.router)
+    app.include_router(shifts.router)
+    app.include_router(quiet.router)
     app.include_router(console_router())
     return app

@@ -96,8 +96,8 @@ class Reader:
             row = connection.execute("SELECT nature FROM nature_mark").fetchone()
         return None if row is None else str(row[0])
 
-    def configurations(self) -> list[tuple[str, str]]:
-        """The version of the configuration that each partition's `run` has in force."""
+    def configurations(self) -> list[tuple[str, str, int]]:
+        """The version that each partition's `run` has in force, and the newest request that it answered."""
         with self.snapshot() as connection:
             return configuration.in_force(connection)
 

@@ -7,6 +7,7 @@ claimed every state reads *unknown*. Read only. Endpoints are plain functions, r
 from __future__ import annotations
 
 from dataclasses import asdict
+from importlib.resources import files
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -34,6 +35,8 @@ from ingest.store import maintenance, read
 OBSERVATIONS = 5_000  # 17 days of a 5-minute series in one answer
 EVENTS = 500
 HISTORY = 500
+
+ASYNCAPI = (files("alerts.api") / "asyncapi.yaml").read_bytes()
 
 router = APIRouter(prefix="/api/v1", dependencies=[Depends(needs(Scope.READ))], responses=REFUSALS)
 
@@ -69,6 +72,12 @@ def _answer(data: wire.Json) -> Response:
 async def status(hub: HubOf) -> Response:
     """How far the feed can see. Answers also while the database is away."""
     return _answer(hub.status())
+
+
+@router.get("/asyncapi.yaml")
+async def asyncapi() -> Response:
+    """The MQTT topics, of gateways and of alerts, as an AsyncAPI 3 document."""
+    return Response(ASYNCAPI, media_type="application/yaml")
 
 
 @router.get("/stations")

@@ -22,9 +22,11 @@ from alerts.model import Event, EventKind
 from ingest.embedded import EmbeddedBroker
 from ingest.embedded_server import free_port
 from ingest.store import connect
+from tests.fakes.hook import SECRET, Hook
 from tests.faults.service import Service
 from tests.support.databases import Database
 from tests.support.mqtt import Client
+from tests.support.receivers import secret_in
 from tests.support.store import table
 
 SECONDS = 60
@@ -325,3 +327,37 @@ def test_feed_follows_and_keeps_its_live_clients(
         assert len(ask(feed, "/api/v1/stations")["stations"]) == 2
     finally:
         assert feed.stop() == 0
+
+
+def test_receivers_are_taken_up_by_the_feed_though_nothing_is_new_to_run(
+    tmp_path: Path, service: Service, city: City, broker: EmbeddedBroker, database: Database
+) -> None:
+    city.write(1, low=1.0)
+    service.start().wait_ready()
+    (tmp_path / "feed").mkdir()
+    feed = Service(
+        tmp_path / "feed", city.folder, broker, database.url,
+        HUEWATCH_FEED_PORT=str(free_port()),
+        HUEWATCH_BROKER_USERNAME="feed", HUEWATCH_BROKER_PASSWORD=broker.accounts["feed"],
+    )  # fmt: skip
+    feed.start("feed").wait_ready()
+    book, secret = city.folder / "receivers.yaml", secret_in(tmp_path)
+    try:
+        with Hook().serving() as hook:
+            book.write_text(
+                "receivers:\n  - name: app\n    kind: webhook\n    allow_private: true\n    insecure: true\n"
+                f"    url: http://127.0.0.1:{hook.port}/\n    secret_file: {secret}\n"
+            )
+            reloaded(service, "unchanged")
+            publish(broker, "hue/v1/gw/S0/readings", 1.5, 1.6)
+            until(lambda: len(hook.numbers) == 1)
+            book.write_text("receivers: [{ name: app, kind: webhok }]\n")
+            os.kill(feed.pid, signal.SIGHUP)
+            until(lambda: 'huewatch_config_reloads_total{outcome="refused"} 1.0' in metrics(feed))
+            assert "There is no receiver kind 'webhok'." in feed.log.read_text()
+            city.write(1)
+            reloaded(service)  # the rule's end is told by who is still there
+            until(lambda: len(hook.numbers) == 2)
+    finally:
+        assert feed.stop() == 0
+    assert SECRET not in feed.log.read_text()
