@@ -7,6 +7,7 @@ Promises: no answer of the API is a bare text or a stack trace; a database that 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -15,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from alerts import wire
-from alerts.api.reader import Unavailable
+from alerts.api.reader import TooSlow, Unavailable
 from alerts.sight import UnknownReason, unknown
 
 MEDIA_TYPE = "application/problem+json"
@@ -29,12 +30,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Unavailable, _unavailable)
+    app.add_exception_handler(TooSlow, _too_slow)
     app.add_exception_handler(Exception, _failed)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _problem(request, error.status_code, error.detail, _as_of(request))
+    return _problem(request, error.status_code, error.detail, _as_of(request), error.headers)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -50,6 +52,11 @@ async def _unavailable(request: Request, error: Exception) -> Response:
     return _problem(request, 503, detail, wire.as_of_json(blind))
 
 
+async def _too_slow(request: Request, error: Exception) -> Response:
+    detail = "This takes longer than the feed allows. Ask for a shorter range, or again when it is less busy."
+    return _problem(request, 503, detail, _as_of(request))
+
+
 async def _failed(request: Request, error: Exception) -> Response:
     log.error("request_failed", extra={"path": request.url.path}, exc_info=error)
     return _problem(request, 500, "This is our fault. It has been logged.", _as_of(request))
@@ -59,7 +66,9 @@ def _as_of(request: Request) -> wire.Json:
     return wire.as_of_json(request.app.state.hub.as_of)
 
 
-def _problem(request: Request, status: int, detail: str, as_of: wire.Json) -> Response:
+def _problem(
+    request: Request, status: int, detail: str, as_of: wire.Json, more: Mapping[str, str] | None = None
+) -> Response:
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -68,5 +77,5 @@ def _problem(request: Request, status: int, detail: str, as_of: wire.Json) -> Re
         "instance": request.url.path,
         "as_of": as_of,
     }
-    headers = {"Retry-After": RETRY_AFTER_S} if status == 503 else None
-    return Response(wire.encode(body), status, headers, MEDIA_TYPE)
+    headers = {"Retry-After": RETRY_AFTER_S} if status == 503 else {}
+    return Response(wire.encode(body), status, headers | dict(more or {}), MEDIA_TYPE)
