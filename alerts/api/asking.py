@@ -30,7 +30,7 @@ def _moment(text: Any) -> Any:
     except OverflowError:  # the last day of the calendar, west of Greenwich
         raise ValueError("there is no such time") from None
     except ValueError as error:
-        raise ValueError(f"write 2025-10-27T07:00:00+07:00 or ...Z ({error})") from None
+        raise ValueError(f"write 2025-10-27T07:00:00+07:00 or ...Z; {error}") from None
     return min(max(moment, EARLIEST), LATEST) if isinstance(moment, int) else moment
 
 
