@@ -3,6 +3,7 @@
 import csv
 import io
 import random
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +23,7 @@ from tests.support.access import headers
 from tests.support.contract import checked
 from tests.support.databases import Database
 from tests.support.fed import LEVEL, RAIN_1H, city, client, derive, get, pages, refusal, table
-from tests.support.feed import HOUR, KIMLONG, MINUTE, NATURE, NOW, PHUOC, Connection, commit, observe
+from tests.support.feed import HOUR, KIMLONG, MINUTE, NATURE, NOW, PHUOC, Connection, commit, observe, until
 
 __all__ = ["city", "client", "table"]
 
@@ -170,21 +171,22 @@ async def test_only_so_many_files_are_made_at_once_and_a_reader_who_left_frees_i
         observe(table, LEVEL, NOW + step * MINUTE, 1.0)
     commit(table)
     who = headers(plain_database.url, Scope.READ)
-    async with running_feed(plain_database.url, None, city, NATURE) as feed:
-        async with httpx.AsyncClient(base_url=feed.url, headers=who, timeout=20.0) as client:
-            open_ones = [client.stream("GET", PATH, params={"format": "csv"}) for _ in range(files.AT_ONCE)]
-            for each in open_ones:
-                await each.__aenter__()
+    async with (
+        running_feed(plain_database.url, None, city, NATURE) as feed,
+        httpx.AsyncClient(base_url=feed.url, headers=who, timeout=20.0) as client,
+    ):
+        async with AsyncExitStack() as stack:
+            for _ in range(files.AT_ONCE):
+                await stack.enter_async_context(client.stream("GET", PATH, params={"format": "csv"}))
             refused = await client.get(PATH, params={"format": "csv"})
-            for each in open_ones:
-                await each.__aexit__(None, None, None)
-            assert refused.status_code == 503
-            assert refused.headers["retry-after"]
-            for _ in range(100):
-                again = await client.get(PATH, params={"format": "csv"})
-                if again.status_code == 200:
-                    break
-            assert len(rows_of(again)) == 2_000
+        assert refused.status_code == 503
+        assert refused.headers["retry-after"]
+
+        async def freed() -> bool:
+            return (await client.get(PATH, params={"format": "csv"})).status_code == 200
+
+        await until(freed)
+        assert len(rows_of(await client.get(PATH, params={"format": "csv"}))) == 2_000
 
 
 async def test_a_day_of_open_data_has_every_datastream_and_is_one_of_hue(
