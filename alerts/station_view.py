@@ -257,7 +257,7 @@ def _trend(datastream: Datastream, usable: Sequence[Observed]) -> float | None:
         return None
     begun = max((time for time in datastream.resets() if time <= usable[-1].time), default=usable[0].time)
     rows = [row for row in usable if row.time >= begun]
-    slope = slope_per_hour([row.time for row in rows], [row.value for row in rows])
+    slope = slope_per_hour(tuple(row.time for row in rows), tuple(row.value for row in rows))
     return None if slope is None else round(slope, DIGITS)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, HTTPException, Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from alerts import wire
 from alerts.api import cursors
@@ -35,14 +35,20 @@ def _moment(text: Any) -> Any:
     return min(max(moment, EARLIEST), LATEST) if isinstance(moment, int) else moment
 
 
-def _box(text: Any) -> Any:
+def box(text: str) -> Box:
+    """West, south, east, north of "107.2,16.0,107.9,16.8"; `ValueError` where it is no box on the Earth."""
     try:
         west, south, east, north = (float(part) for part in text.split(","))
-    except (ValueError, AttributeError):
+    except ValueError:
         raise ValueError("write west,south,east,north in degrees") from None
     if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
         raise ValueError("west,south,east,north must be ascending degrees of the Earth")
     return west, south, east, north
+
+
+def _is_box(text: str) -> str:
+    box(text)
+    return text
 
 
 Moment = Annotated[
@@ -50,16 +56,10 @@ Moment = Annotated[
     BeforeValidator(_moment),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2025-10-27T07:00:00+07:00"]}),
 ]
-BoxOf = Annotated[
-    Box,
-    BeforeValidator(_box),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": r"^-?\d+(\.\d+)?(,-?\d+(\.\d+)?){3}$",
-            "examples": ["107.2,16.0,107.9,16.8"],
-        }
-    ),
+BoxText = Annotated[
+    str,
+    Field(pattern=r"^-?\d+(\.\d+)?(,-?\d+(\.\d+)?){3}$", max_length=TEXT, examples=["107.2,16.0,107.9,16.8"]),
+    AfterValidator(_is_box),
 ]
 RuleName = Annotated[str, Field(pattern=r"^@?[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Name = Annotated[str, Field(min_length=1, max_length=TEXT)]

@@ -17,10 +17,10 @@ from alerts import feed_store, handling_store, store, wire
 from alerts.api.answers import weak_tag
 from alerts.api.city import City
 from alerts.api.reader import POOL_WAIT_S, Connection, Reader, Unavailable
+from alerts.api.recent import Recent
 from alerts.handling import Story
 from alerts.sight import AsOf, aged
 from alerts.station_view import Results, Standing, Windows, station_json, station_state
-from alerts.trend import WINDOW_US
 from ingest.catalog import Station
 from ingest.store import maintenance
 
@@ -64,6 +64,7 @@ class Board:
         self._monotonic = monotonic
         self._taking = threading.Lock()
         self._view: View | None = None
+        self._recent = Recent()
 
     def look(self, head: int | None) -> tuple[View, AsOf]:
         """The city, not older than event `head`, and how far it sees at this moment. Raises `Unavailable`."""
@@ -105,7 +106,7 @@ class Board:
                 return View(
                     taken, as_of, tag, head, city, last.windows, last.results, last.standing, last._told
                 )
-            windows = feed_store.windows(connection, self._reader.nature, city.measured, WINDOW_US)
+            windows = self._recent.read(connection, self._reader.nature, city.measured, taken)
             results = feed_store.newest_results(connection, self._reader.nature, city.derived)
             as_of = self._reader.as_of(connection, {key: rows[-1].time for key, rows in windows.items()})
             return View(taken, as_of, tag, head, city, windows, results, standing_of(connection))

@@ -19,11 +19,12 @@ from alerts.api import answers, cursors, documents, models_places
 from alerts.api.asking import (
     AskedPage,
     AskedPlaces,
-    BoxOf,
+    BoxText,
     HubOf,
     Kinds,
     Properties,
     ReaderOf,
+    box,
     position,
     question,
 )
@@ -54,11 +55,11 @@ class AskedPlacesAndPage(AskedPlaces, AskedPage):
     """Which stations, and how many at once."""
 
     kind: Kinds = Field([])
-    bbox: BoxOf | None = Field(None, description="west,south,east,north in degrees")
+    bbox: BoxText | None = Field(None, description="west,south,east,north in degrees")
     limit: int | None = Field(None, ge=1, le=MOST, description="of a page; without it everything is one page")
 
     def places(self) -> Places:
-        return Places(self.station, self.kind, self.river, self.ward, self.bbox)
+        return Places(self.station, self.kind, self.river, self.ward, box(self.bbox) if self.bbox else None)
 
 
 class AskedStations(AskedPlacesAndPage):
