@@ -79,4 +79,4 @@ def _late(received: Times) -> float | None:
     if not len(received):
         return None
     soonest = np.minimum.accumulate(received[::-1])[::-1]  # of this row and all newer ones
-    return float(np.mean(received[:-1] > soonest[1:])) * (len(received) - 1) / len(received)
+    return int(np.count_nonzero(received[:-1] > soonest[1:])) / len(received)

@@ -16,7 +16,7 @@ from typing import Annotated
 import pyarrow as pa
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from pydantic import Field
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from alerts import observation_store, wire
 from alerts.access import Scope
@@ -83,6 +83,7 @@ def index(request: Request, hub: HubOf, reader: ReaderOf, asked: Annotated[Asked
 @router.get(
     "/open-data/observations/{day}.{form}",
     operation_id="getOpenData",
+    response_class=StreamingResponse,
     responses=documents.files(tuple(MEDIA_TYPES.values()), tagged=True),
 )
 def observations(
