@@ -1,8 +1,9 @@
 """One look at the whole city, shared by everybody who asks within a second.
 
-Promises: what it shows is one view of the database, never older than `HOLD_S`, and never older than an event
-that the feed has told; it says itself how far it sees, and is thrown away when that changes. Looks are taken
-one at a time, so that many askers cost as much as one. Called by the endpoints of stations and newest values.
+Promises: what it shows is one view of the database, begun at most `HOLD_S` before it was asked for, and never
+older than an event that the feed has told; it says itself how far it sees, and is thrown away when that
+changes. Looks are taken one at a time, so that many askers cost as much as one. Called by the endpoints of
+stations and newest values.
 """
 
 from __future__ import annotations
@@ -68,11 +69,12 @@ class Board:
 
     def look(self, head: int | None) -> tuple[View, AsOf]:
         """The city, not older than event `head`, and how far it sees at this moment. Raises `Unavailable`."""
+        asked = self._monotonic()
         if not self._taking.acquire(timeout=POOL_WAIT_S):
             raise Unavailable("somebody else's look at the whole city takes too long")
         try:
             view = self._view
-            if view is None or not self._holds(view, head):
+            if view is None or not self._holds(view, head, asked):
                 view = self._view = self._take(view)
             return view, self._aged(view)
         finally:
@@ -82,9 +84,10 @@ class Board:
         """Take a new look for whoever asks next."""
         self._view = None
 
-    def _holds(self, view: View, head: int | None) -> bool:
+    def _holds(self, view: View, head: int | None, asked: float) -> bool:
+        """Whether it will do for who asked then: who waited for it while it was taken shares it."""
         return (
-            self._monotonic() - view.taken < HOLD_S
+            asked - view.taken < HOLD_S
             and (head is None or view.head >= head)
             and view.city is self._reader.city
             and self._aged(view).state is view.as_of.state
