@@ -20,7 +20,7 @@ from alerts.api.documents import TAGS, Json, document, operations
 from alerts.api.guard import needs
 
 TITLE = "Huewatch: the feed"
-STYLE = "/console/reference.css"
+STYLE, ICON = "/console/reference.css", "/console/icon.svg"
 
 router = APIRouter(dependencies=[Depends(needs(Scope.READ))], include_in_schema=False)
 
@@ -52,7 +52,8 @@ def page(made: Json) -> str:
 def _page(made: Json) -> Iterator[str]:
     yield (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(TITLE)}</title>'
-        f'<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="{STYLE}"></head>'
+        f'<meta name="viewport" content="width=device-width"><link rel="icon" href="{ICON}">'
+        f'<link rel="stylesheet" href="{STYLE}"></head>'
         f"<body><h1>{escape(TITLE)}</h1>{_prose(made['info']['description'])}"
         '<p>The same for programs: <a href="/api/v1/openapi.json">openapi.json</a> (OpenAPI 3.1).</p>'
         "<nav><ul>"
