@@ -6,7 +6,7 @@ page; alerts of the rate-of-change kind have their own windows and limits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,10 +14,12 @@ WINDOW_US = 90 * 60 * 1_000_000  # robust slope of 60-90 minutes (domain.md 6.3,
 LEAST_SPAN_US = 20 * 60 * 1_000_000  # less than this is noise
 LEAST_POINTS = 4
 MOST_POINTS = 60  # pairs grow with the square; more samples do not make the median better
+KEPT = 20_000  # slopes: of each of a city's series, asked for again and again until its next row comes
 US_PER_HOUR = 3_600_000_000
 
 
-def slope_per_hour(times: Sequence[int], values: Sequence[float]) -> float | None:
+@lru_cache(KEPT)
+def slope_per_hour(times: tuple[int, ...], values: tuple[float, ...]) -> float | None:
     """Slope in the values' unit per hour, `times` ascending in microseconds; None if too little is known."""
     at = np.asarray(times[-MOST_POINTS:], np.float64)
     value = np.asarray(values[-MOST_POINTS:], np.float64)

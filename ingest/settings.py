@@ -92,6 +92,10 @@ class Settings(BaseModel):
     watch: bool = Field(True, description="Call whoever is on duty when nobody watches what is open")
     watch_grace: Duration = Field(120.0, ge=60, description="Without a console for so long nobody watches")
     watch_idle: Duration = Field(1_800.0, ge=60, description="So long untouched, no console has anybody")
+    publisher: str | None = Field(None, max_length=200, description="Who publishes the open data")
+    licence: str | None = Field(
+        None, max_length=200, description="Its licence, as an SPDX name or an address"
+    )
     accept_data_loss: bool = Field(False, description="Be ready although the database may lose commits")
     # A gateway's store-and-forward after a long outage, well within retention.
     max_age_days: float = Field(

@@ -1,66 +1,54 @@
 """The HTTP application: health, API, event stream and console over one hub.
 
-Promises: every JSON answer says how far it can see, every error is a problem document. It opens nothing and
-starts nothing: `serve` runs the hub and the server, and wraps this in `SecurityHeaders`.
+Promises: every JSON answer says how far it can see, every error is a problem document, and what is answered
+is told by one OpenAPI document. It opens nothing and starts nothing: `serve` runs the hub and the server, and
+wraps this in `SecurityHeaders`.
 """
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, FastAPI, Request
-from starlette.responses import Response
+from fastapi import FastAPI
 
-from alerts import wire
-from alerts.access import Scope
-from alerts.api import handling, problems, quiet, session, shifts, stream, v1
+from alerts.api import handling, problems, quiet, session, shifts, status, v1
 from alerts.api.door import Door
-from alerts.api.guard import needs
+from alerts.api.files import Exports
 from alerts.api.hub import Hub
+from alerts.api.open_data import Publication
 from alerts.api.pages import console_router
 from alerts.api.writer import Writer
 
-health = APIRouter()
-description = APIRouter(include_in_schema=False)
+DESCRIPTION = """Water, rain and air of Huế: what is measured, what is alerted, how far we can see.
+
+Read `as_of` first. While its `state` is `unknown` nothing may be claimed about now, however new the numbers
+look; while it is `blind` readings may be missing. The header `Huewatch-As-Of` says the same, also of an
+answer 304.
+
+Times are RFC 3339 in UTC, numbers have a point, names and headlines are in Vietnamese and English. What is
+not known is null and a word says why; no number stands for a missing one. `nature` tells what is real
+(`Actual`) from an exercise or a test.
+
+Answers with pages have `next` and a `Link` header. A cursor is good for the question that it was given for.
+Errors are problem documents (RFC 9457) whose `detail` says what to do."""
 
 
-@health.get("/healthz")
-async def healthz(request: Request) -> Response:
-    """The process answers."""
-    body = {"alive": True, "as_of": wire.as_of_json(request.app.state.hub.as_of)}
-    return Response(wire.encode(body), media_type="application/json")
-
-
-@health.get("/readyz")
-async def readyz(request: Request) -> Response:
-    """The path works: commits are recent and this process can read them. 503 otherwise."""
-    as_of = request.app.state.hub.as_of
-    body = {"ready": as_of.known, "as_of": wire.as_of_json(as_of)}
-    return Response(wire.encode(body), 200 if as_of.known else 503, media_type="application/json")
-
-
-@description.get("/api/v1/openapi.json", dependencies=[Depends(needs(Scope.READ))])
-def openapi(request: Request) -> Response:
-    """What the feed can be asked."""
-    return Response(wire.encode(request.app.openapi()), media_type="application/json")
-
-
-def create_app(hub: Hub, door: Door, writer: Writer) -> FastAPI:
+def create_app(hub: Hub, door: Door, writer: Writer, publication: Publication | None = None) -> FastAPI:
     """The application over a hub and a door that somebody runs."""
     app = FastAPI(
         title="Huewatch feed",
         version="1",
-        description="Water, rain and air of Huế: what is measured, what is alerted, how far we can see.",
+        description=DESCRIPTION,
         docs_url=None,  # its page loads from elsewhere, which the policy forbids
         redoc_url=None,
-        openapi_url=None,  # its path has a guard like the others
+        openapi_url=None,  # `reference` serves the document, to whoever may read
     )
     app.state.hub, app.state.door, app.state.writer = hub, door, writer
+    app.state.exports = Exports()
+    app.state.publication = publication or Publication()
     problems.install(app)
-    app.include_router(health)
-    app.include_router(description)
+    app.include_router(status.health)
+    app.include_router(v1.router)
     app.include_router(session.router)
     app.include_router(handling.router)
-    app.include_router(stream.router, prefix="/api/v1")
-    app.include_router(v1.router)
     app.include_router(shifts.router)
     app.include_router(quiet.router)
     app.include_router(console_router())

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from alerts import audit_store, handling_store, wire
 from alerts.access import Principal, Scope
-from alerts.api import v1
+from alerts.api import alerts_feed
 from alerts.api.guard import needs
 from alerts.api.hub import Hub
 from alerts.api.problems import documented
@@ -153,7 +153,7 @@ def _act(
     hub = _hub(request)
     write = Write(request, who, action.name, str(alert_id), said, key)
     write.carry_out(lambda connection: act(connection, str(alert_id), action, said.seen, hub))
-    return v1.alert(hub.reader, alert_id)
+    return alerts_feed.alert(hub.reader, alert_id)
 
 
 def act(connection: Connection, alert_id: str, action: Action, seen: int | None, hub: Hub) -> None:

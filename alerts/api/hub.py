@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 
 import psycopg
 
 from alerts import wire
+from alerts.api.board import Board, View
 from alerts.api.reader import Reader, Unavailable
 from alerts.feed_metrics import AS_OF_AGE, CAN_SEE, EVENTS_SEEN, SSE_CLIENTS, SSE_DROPPED
-from alerts.model import NumberedEvent
-from alerts.sight import UNKNOWN_AFTER_S, AsOf, UnknownReason, unknown
+from alerts.model import Event, NumberedEvent
+from alerts.sight import AsOf, UnknownReason, aged, unknown
 from alerts.store import CHANNEL
 from ingest.catalog import Catalogue
 from ingest.clock import Clock
@@ -32,6 +32,8 @@ STATUS_S = 5.0
 STALLED_AFTER_S = 10.0  # our own look at the database is this old: something of ours hangs
 LISTEN_RETRY_S = 1.0
 
+Wants = Callable[[Event], bool]
+
 log = logging.getLogger("huewatch.feed")
 
 
@@ -41,15 +43,28 @@ def frame(event: str, data: wire.Json, seq: int | None = None) -> bytes:
     return f"{number}event: {event}\ndata: ".encode() + wire.encode(data) + b"\n\n"
 
 
+def passed_frame(seq: int) -> bytes:
+    """An event that this client does not want: its number alone, which no listener is told of, but from which
+    the client goes on when it returns."""
+    return f"id: {seq}\n\n".encode()
+
+
 def event_frame(numbered: NumberedEvent, catalogue: Catalogue) -> bytes:
     """A told event for live clients."""
     return frame("alert", wire.event_json(numbered, catalogue), numbered.seq)
 
 
-class Client:
-    """A live client's queue: (number or None, frame), and None at its end."""
+def everything(event: Event) -> bool:
+    """Who filters nothing wants this."""
+    return True
 
-    def __init__(self) -> None:
+
+class Client:
+    """A live client's queue: (number or None, frame), and None at its end. `wants`: which events it is
+    told."""
+
+    def __init__(self, wants: Wants) -> None:
+        self.wants = wants
         self.frames: asyncio.Queue[tuple[int | None, bytes] | None] = asyncio.Queue(QUEUE)
         self.ended = False
 
@@ -81,6 +96,7 @@ class Hub:
         self.reader = reader
         self.head: int | None = None  # None until the database has been read once
         self.streams = 0
+        self.board = Board(reader, clock.monotonic)
         self._clock = clock
         self._clients: set[Client] = set()
         self._as_of = unknown(None, UnknownReason.STARTING, reader.catalogue)
@@ -93,15 +109,20 @@ class Hub:
     def as_of(self) -> AsOf:
         """The last look, aged to this moment."""
         elapsed = self._clock.monotonic() - self._looked_at
-        seen = self._as_of
-        if not seen.known or seen.age_s is None:
-            return seen
-        aged = replace(seen, age_s=seen.age_s + elapsed)
-        if elapsed > STALLED_AFTER_S:
-            return unknown(aged, UnknownReason.FEED_STALLED, self.reader.catalogue)
-        if seen.age_s + elapsed > UNKNOWN_AFTER_S:
-            return unknown(aged, UnknownReason.COMMIT_TOO_OLD, self.reader.catalogue)
-        return aged
+        older = aged(self._as_of, elapsed, self.reader.catalogue)
+        if elapsed > STALLED_AFTER_S and self._as_of.known:
+            return unknown(older, UnknownReason.FEED_STALLED, self.reader.catalogue)
+        return older
+
+    def now(self) -> int:
+        """The machine's time, microseconds: for who must name a time before anything was committed."""
+        return self._clock.now()
+
+    def look(self) -> tuple[View, AsOf]:
+        """The whole city, shared by who asks within a second; anew as soon as anything is not as before."""
+        if not self.as_of.known:
+            self.board.forget()
+        return self.board.look(self.head)
 
     def status(self) -> wire.Json:
         """What the `status` event and the status answer say."""
@@ -125,9 +146,10 @@ class Hub:
             self.streams -= 1
             SSE_CLIENTS.set(self.streams)
 
-    def join(self) -> Client:
-        """A client that is given every event after the present `head`."""
-        client = Client()
+    def join(self, wants: Wants) -> Client:
+        """A client that is given every event after the present `head`, or its number where it is not
+        wanted."""
+        client = Client(wants)
         self._clients.add(client)
         return client
 
@@ -203,7 +225,9 @@ class Hub:
     def _tell(self, numbered: NumberedEvent) -> None:
         EVENTS_SEEN.inc()
         self.head = numbered.seq
-        self._broadcast(numbered.seq, event_frame(numbered, self.reader.catalogue))
+        told, passed = event_frame(numbered, self.reader.catalogue), passed_frame(numbered.seq)
+        for client in tuple(self._clients):
+            client.put(numbered.seq, told if client.wants(numbered.event) else passed)
         self._ring()
 
     async def _watch(self) -> None:
@@ -215,7 +239,7 @@ class Hub:
             after = self.as_of
             changed = (before.state, before.reason) != (after.state, after.reason)
             if everything or changed:
-                self._broadcast(None, self.status_frame())
+                self._broadcast(self.status_frame())
             if changed:
                 log.info("sight_changed", extra={"state": after.state.value, "reason": after.reason})
                 self._ring()
@@ -232,9 +256,9 @@ class Hub:
             seen = unknown(self.as_of, UnknownReason.DATABASE_UNREACHABLE, self.reader.catalogue)
         self._as_of, self._looked_at = seen, self._clock.monotonic()
 
-    def _broadcast(self, seq: int | None, data: bytes) -> None:
+    def _broadcast(self, data: bytes) -> None:
         for client in tuple(self._clients):
-            client.put(seq, data)
+            client.put(None, data)
 
     def _ring(self) -> None:
         for bell in self._bells:

@@ -23,6 +23,7 @@ from alerts.access import Policy
 from alerts.api.app import create_app
 from alerts.api.door import Door
 from alerts.api.hub import Hub
+from alerts.api.open_data import Publication
 from alerts.api.reader import Reader, Unavailable
 from alerts.api.reload import ReadBoth, follow_configuration, version_of
 from alerts.api.security import BodyLimit, SecurityHeaders
@@ -68,6 +69,7 @@ async def serve_feed(
     policy: Policy | None = None,
     read_book: ReadBook | None = None,
     watch: Watch | None = None,
+    publication: Publication | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Without a broker nothing is told over MQTT; the page and the API work.
 
@@ -85,7 +87,17 @@ async def serve_feed(
     metrics.CONFIG.info({"version": version_of(catalogue, book)})
     try:
         async with running_feed(
-            database_url, broker, catalogue, nature, host, port, limits, policy, book, watch
+            database_url,
+            broker,
+            catalogue,
+            nature,
+            host,
+            port,
+            limits,
+            policy,
+            book,
+            watch,
+            publication,
         ) as feed:
             change = "HUEWATCH_METRICS_HOST or HUEWATCH_FEED_METRICS_PORT"
             health = serve_health(metrics_host, metrics_port, change, lambda: _readiness(feed.hub))
@@ -137,11 +149,12 @@ async def running_feed(
     policy: Policy | None = None,
     book: ReceiverBook | None = None,
     watch: Watch | None = None,
+    publication: Publication | None = None,
 ) -> AsyncIterator[Feed]:
     """A feed for as long as the block runs; port 0 takes a free one. `limits`: of suppression.
 
     Without a book the centre alone is told, over the broker. `watch`: when to say that nobody is there; None:
-    never.
+    never. `publication`: who publishes its open data.
     """
     limits, policy = limits or Limits(), policy or Policy()
     clock = system_clock()
@@ -150,7 +163,7 @@ async def running_feed(
     hub = Hub(reader, clock)
     door = Door(reader, writer, clock, policy)
     listener = _listener(host, port)
-    app = SecurityHeaders(BodyLimit(create_app(hub, door, writer)), https=policy.https)
+    app = SecurityHeaders(BodyLimit(create_app(hub, door, writer, publication)), https=policy.https)
     server = _Server(app, policy.proxies)
     reader.open()
     writer.open()

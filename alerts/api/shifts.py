@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from alerts import feed_store, handover_store, presence_store, wire
 from alerts.access import Principal, Scope
-from alerts.api import v1
+from alerts.api import alerts_feed
 from alerts.api.guard import admitted_of, needs, writer_of
 from alerts.api.handling import ANSWERS, Act, AlertId, Comment, act
 from alerts.api.hub import Hub
@@ -120,7 +120,7 @@ def approve(
     action = Action(EventKind.APPROVED, who.name, said.comment, text=text)
     write = Write(request, who, "alert.approve", str(alert_id), said, key)
     write.carry_out(lambda connection: act(connection, write.target, action, said.seen, hub))
-    return v1.alert(hub.reader, UUID(write.target))
+    return alerts_feed.alert(hub.reader, UUID(write.target))
 
 
 def _accept(connection: Connection, incoming: str, said: Taking, hub: Hub) -> None:

@@ -26,6 +26,7 @@ from rich.table import Table
 from tests.bench.codecs import decode_costs
 from tests.bench.history import MANY, RATE, backtest_rates, engine_costs
 from tests.bench.rig import SERIES, Rig, rig
+from tests.bench.sse import sse_figures
 
 ROUNDS = 3
 MESSAGES = 100_000
@@ -47,6 +48,8 @@ def main() -> None:
         figures["engine"] = engine_costs()
         status.update("history, and the live path on the same rows")
         figures["backtest"] = backtest_rates()
+        status.update("live clients of the event stream, a quarter of which never read")
+        figures["sse"] = sse_figures()
     console.print(table(figures))
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
@@ -160,6 +163,13 @@ def table(figures: dict[str, Any]) -> Table:
     for case, rates in figures["backtest"].items():
         result.add_row(f"backtest of {case}: readings/s", f"{rates['readings_per_second']:,.0f}")
         result.add_row("… times as fast as the live path", f"{rates['ratio']:.0f}")
+    sse = figures["sse"]
+    result.add_row(
+        f"commit to live clients, {sse['never_reading']} of {sse['clients']} never reading, p50",
+        f"{sse['commit_to_client_ms_p50']:.0f} ms",
+    )
+    result.add_row("… p99", f"{sse['commit_to_client_ms_p99']:.0f} ms")
+    result.add_row("… what the feed's memory grew by", f"{sse['grown_mb']:.0f} MB")
     result.add_section()
     for codec, cost in figures["decode_us_per_message"].items():
         result.add_row(f"decoding one message of {codec}", f"{cost:.1f} us")
