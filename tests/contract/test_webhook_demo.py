@@ -1,4 +1,4 @@
-"""A webhook receiver that is down for the whole demo gets every event once, by its id, when it is back; though
+"""A webhook receiver that is down for the whole demo gets each event once, by its id, when it is back, though
 the feed is killed while it catches up."""
 
 import asyncio
