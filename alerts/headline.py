@@ -13,7 +13,7 @@ from datetime import timedelta, timezone
 from msgspec.structs import replace
 
 from alerts.forecast.model import MODEL, NOTICE, VERSION
-from alerts.model import NEVER_HEARD, RECEIVER, SIGHT, Event, EventKind
+from alerts.model import NEVER_HEARD, RECEIVER, SIGHT, WATCH, Event, EventKind
 from alerts.rules.silence import GATEWAY
 from ingest.catalog import Datastream, Station
 from ingest.clock import to_datetime
@@ -72,6 +72,20 @@ STATES: dict[str, tuple[Words, Words]] = {
         ("CHỈ CÒN MỘT trạm thu LoRaWAN nghe được, trong 6 giờ", "ONLY ONE LoRaWAN gateway hears it, for 6 h"),
         ("lại có nhiều trạm thu LoRaWAN nghe được", "heard by several LoRaWAN gateways again"),
     ),
+}
+
+# Whether somebody is at a console, by the reason of the alert about it.
+WATCHING: dict[str, Words] = {
+    "no console is open": (
+        "KHÔNG AI TRỰC: không có màn hình nào mở, trong khi có cảnh báo",
+        "NOBODY WATCHES: no console is open while there are alerts",
+    ),
+    "nobody is active": (
+        "KHÔNG AI TRỰC: màn hình mở nhưng đã lâu không ai thao tác, trong khi có cảnh báo",
+        "NOBODY WATCHES: a console is open, untouched for long, while there are alerts",
+    ),
+    "somebody is active": ("đã có người trực", "somebody watches again"),
+    "nothing is open any more": ("không còn cảnh báo nào để trực", "there is nothing to watch any more"),
 }
 
 
@@ -322,6 +336,8 @@ def _ourselves(event: Event, place: _Place) -> list[Words]:
         return [("KHÔNG NHÌN THẤY: không số đo nào tới được", "BLIND: no reading can reach us")]
     if event.target.startswith(RECEIVER):
         return _receiver(event)
+    if event.target == WATCH:
+        return [WATCHING.get(event.reason, ("KHÔNG AI TRỰC", "NOBODY WATCHES"))]
     return [("QUY TẮC BỊ LỖI, không dựa vào quy tắc này", "THE RULE FAILS, do not rely on it")]
 
 
@@ -378,6 +394,8 @@ def _acknowledged(event: Event, place: _Place) -> list[Words]:
 
 def _assigned(event: Event, place: _Place) -> list[Words]:
     who, to = event.by, event.assigned_to
+    if not to:
+        return [(f"{who} nhận bàn giao ca, chưa ai phụ trách", f"handed over to {who}, nobody's now")]
     return [(f"{who} giao cho {to}", f"assigned to {to} by {who}"), _own_words(event)]
 
 
@@ -395,6 +413,22 @@ def _unshelved(event: Event, place: _Place) -> list[Words]:
     by = (f" ({event.by})",) * 2 if event.by else NOTHING
     said = f"hết tạm ẩn{by[0]}", f"no longer shelved{by[1]}"
     return [said, *(_condition(replace(event, kind=EventKind.RAISED), place) if event.level else ())]
+
+
+def _approved(event: Event, place: _Place) -> list[Words]:
+    text = event.approval
+    if text is None:
+        return [(f"{event.by} đã duyệt", f"approved by {event.by}")]
+    response = "/".join(text.response)
+    said = f"{event.by} đã duyệt nội dung {response}", f"text {response} approved by {event.by}"
+    return [said, (" ".join(text.vi.split()), " ".join(text.en.split()))]
+
+
+def _unanswered(event: Event, place: _Place) -> list[Words]:
+    to = ", ".join(event.told_to)
+    on = ("chuyển đến tất cả", "goes to everybody") if to == "*" else (f"chuyển đến {to}", f"goes to {to}")
+    condition = _condition(replace(event, kind=EventKind.RAISED), place)
+    return [("CHƯA AI TIẾP NHẬN", "NOBODY HAS ACKNOWLEDGED"), on, *condition]
 
 
 def _own_words(event: Event) -> Words:
@@ -425,6 +459,8 @@ _SAY_OF_KIND: dict[EventKind, Callable[[Event, _Place], list[Words]]] = {
     EventKind.COMMENTED: _commented,
     EventKind.SHELVED: _shelved,
     EventKind.UNSHELVED: _unshelved,
+    EventKind.APPROVED: _approved,
+    EventKind.UNANSWERED: _unanswered,
     EventKind.TESTED: _tested,
 }
 _SAY: dict[str, Callable[[Event, _Place], list[Words]]] = {

@@ -71,6 +71,11 @@ def head(connection: Connection) -> int:
     return int(_one(connection.execute("SELECT seq FROM event_head"))[0])
 
 
+def now(connection: Connection) -> int:
+    """The database's clock, by which events are dated when they are taken."""
+    return int(_one(connection.execute(f"SELECT {_MICROS.format('clock_timestamp()')}"))[0])
+
+
 def events_since(connection: Connection, seq: int, limit: int) -> list[NumberedEvent]:
     """Up to `limit` events with a number above `seq`, oldest first."""
     query = f"SELECT {_EVENT_E} FROM alert_event e WHERE e.seq > %s ORDER BY e.seq LIMIT %s"

@@ -19,11 +19,14 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import uvicorn
 from starlette.types import ASGIApp
 
+from alerts.access import Policy
 from alerts.api.app import create_app
+from alerts.api.door import Door
 from alerts.api.hub import Hub
 from alerts.api.reader import Reader, Unavailable
 from alerts.api.reload import ReadBoth, follow_configuration, version_of
-from alerts.api.security import SecurityHeaders
+from alerts.api.security import BodyLimit, SecurityHeaders
+from alerts.api.writer import Writer
 from alerts.crew import Crew
 from alerts.delivery import Worker
 from alerts.housekeeping import keep_house
@@ -31,6 +34,7 @@ from alerts.receivers import Receiver
 from alerts.receivers.book import ReceiverBook, default_book
 from alerts.receivers.wants import Wishes
 from alerts.suppression import Limits
+from alerts.watching import Watch
 from alerts.wire import Json, as_of_json
 from ingest import metrics
 from ingest.catalog import Catalogue
@@ -61,7 +65,9 @@ async def serve_feed(
     metrics_host: str,
     metrics_port: int,
     limits: Limits | None = None,
+    policy: Policy | None = None,
     read_book: ReadBook | None = None,
+    watch: Watch | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Without a broker nothing is told over MQTT; the page and the API work.
 
@@ -78,7 +84,9 @@ async def serve_feed(
     on_hangup(hangup, stop)
     metrics.CONFIG.info({"version": version_of(catalogue, book)})
     try:
-        async with running_feed(database_url, broker, catalogue, nature, host, port, limits, book) as feed:
+        async with running_feed(
+            database_url, broker, catalogue, nature, host, port, limits, policy, book, watch
+        ) as feed:
             change = "HUEWATCH_METRICS_HOST or HUEWATCH_FEED_METRICS_PORT"
             health = serve_health(metrics_host, metrics_port, change, lambda: _readiness(feed.hub))
             version = version_of(catalogue, book)
@@ -126,19 +134,26 @@ async def running_feed(
     host: str = "127.0.0.1",
     port: int = 0,
     limits: Limits | None = None,
+    policy: Policy | None = None,
     book: ReceiverBook | None = None,
+    watch: Watch | None = None,
 ) -> AsyncIterator[Feed]:
     """A feed for as long as the block runs; port 0 takes a free one. `limits`: of suppression.
 
-    Without a book the centre alone is told, over the broker.
+    Without a book the centre alone is told, over the broker. `watch`: when to say that nobody is there; None:
+    never.
     """
-    limits = limits or Limits()
+    limits, policy = limits or Limits(), policy or Policy()
     clock = system_clock()
     reader = Reader(database_url, catalogue, nature)
+    writer = Writer(database_url)
     hub = Hub(reader, clock)
+    door = Door(reader, writer, clock, policy)
     listener = _listener(host, port)
-    server = _Server(SecurityHeaders(create_app(hub)))
+    app = SecurityHeaders(BodyLimit(create_app(hub, door, writer)), https=policy.https)
+    server = _Server(app, policy.proxies)
     reader.open()
+    writer.open()
     try:
         async with asyncio.TaskGroup() as group:
             owner = f"{socket.gethostname()}/{os.getpid()}"
@@ -152,8 +167,10 @@ async def running_feed(
             background = [
                 group.create_task(_check_nature(reader, clock), name="feed nature"),
                 group.create_task(hub.run(), name="feed hub"),
+                group.create_task(door.run(), name="feed door"),
                 group.create_task(
-                    keep_house(database_url, clock, limits, lambda: crew.book), name="feed housekeeping"
+                    keep_house(database_url, clock, limits, lambda: crew.book, watch),
+                    name="feed housekeeping",
                 ),
             ]
             serving = group.create_task(server.serve([listener]), name="feed http")
@@ -169,13 +186,14 @@ async def running_feed(
                 await asyncio.gather(serving, crew.stop(), *background, return_exceptions=True)
     finally:
         await asyncio.to_thread(reader.close)
+        await asyncio.to_thread(writer.close)
         listener.close()
 
 
 class _Server(uvicorn.Server):
     """uvicorn without hands of its own on the signals: the whole feed stops together."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, proxies: str) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -184,6 +202,7 @@ class _Server(uvicorn.Server):
                 lifespan="off",
                 timeout_graceful_shutdown=DRAIN_S,
                 server_header=False,
+                forwarded_allow_ips=proxies,
                 h11_max_incomplete_event_size=16 * 1024,
             )
         )

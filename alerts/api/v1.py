@@ -15,6 +15,8 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from starlette.responses import Response
 
 from alerts import feed_store, handling_store, store, wire
+from alerts.access import Scope
+from alerts.api.guard import REFUSALS, needs
 from alerts.api.hub import Hub
 from alerts.api.reader import Connection, Reader
 from alerts.feed_store import Wanted
@@ -36,7 +38,7 @@ HISTORY = 500
 
 ASYNCAPI = (files("alerts.api") / "asyncapi.yaml").read_bytes()
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter(prefix="/api/v1", dependencies=[Depends(needs(Scope.READ))], responses=REFUSALS)
 
 
 def _hub(request: Request) -> Hub:
