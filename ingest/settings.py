@@ -90,8 +90,8 @@ class Settings(BaseModel):
     storm_digest: Duration = Field(2.0, description="How long the rest is collected for one notice")
     # The reasons for the numbers stand at `alerts.watching.Watch`.
     watch: bool = Field(True, description="Call whoever is on duty when nobody watches what is open")
-    watch_grace: Duration = Field(120.0, description="Without a console for so long nobody watches")
-    watch_idle: Duration = Field(1_800.0, description="So long untouched, a console has nobody before it")
+    watch_grace: Duration = Field(120.0, ge=60, description="Without a console for so long nobody watches")
+    watch_idle: Duration = Field(1_800.0, ge=60, description="So long untouched, no console has anybody")
     accept_data_loss: bool = Field(False, description="Be ready although the database may lose commits")
     # A gateway's store-and-forward after a long outage, well within retention.
     max_age_days: float = Field(
