@@ -41,15 +41,21 @@ class MqttSettings(ReceiverSettings):
 
 
 class MqttReceiver:
-    """Publishes to one broker under a fixed client id."""
+    """Publishes to one broker under a fixed client id. `keeps_status`: it writes the retained status."""
 
     def __init__(
-        self, settings: ReceiverSettings, broker: BrokerSettings | None, catalogue: Catalogue
+        self,
+        settings: ReceiverSettings,
+        broker: BrokerSettings | None,
+        catalogue: Catalogue,
+        *,
+        keeps_status: bool = True,
     ) -> None:
         assert broker is not None  # who builds receivers leaves this kind out where there is none
         self.settings = settings
         self._broker = broker
         self._catalogue = catalogue
+        self._keeps_status = keeps_status
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Session]:
@@ -67,7 +73,7 @@ class MqttReceiver:
             protocol=aiomqtt.ProtocolVersion.V5,
             clean_start=True,
             timeout=TIMEOUT_S,
-            will=will,
+            will=will if self._keeps_status else None,
         )
         try:
             async with client:
@@ -75,9 +81,10 @@ class MqttReceiver:
                     _heed_cancellation()
                     yield MqttSession(client, lambda: self._catalogue)
                 finally:
-                    with suppress(aiomqtt.MqttError):
-                        stopped = self._unknown(UnknownReason.FEED_STOPPED)
-                        await _publish(client, STATUS, stopped, retain=True)
+                    if self._keeps_status:
+                        with suppress(aiomqtt.MqttError):
+                            stopped = self._unknown(UnknownReason.FEED_STOPPED)
+                            await _publish(client, STATUS, stopped, retain=True)
         except aiomqtt.MqttError as error:
             raise Unreachable(str(error)) from error
 

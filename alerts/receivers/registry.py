@@ -27,3 +27,10 @@ WORDS: Mapping[str, type[ReceiverSettings]] = {
 def build(settings: ReceiverSettings, broker: BrokerSettings | None, catalogue: Catalogue) -> Receiver:
     """The receiver that these settings describe."""
     return KINDS[type(settings)](settings, broker, catalogue)
+
+
+def probe(settings: ReceiverSettings, broker: BrokerSettings | None, catalogue: Catalogue) -> Receiver:
+    """The same for one message from beside the feed, whose retained status stays as it is."""
+    if isinstance(settings, MqttSettings):
+        return MqttReceiver(settings, broker, catalogue, keeps_status=False)
+    return build(settings, broker, catalogue)

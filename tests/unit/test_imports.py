@@ -75,6 +75,7 @@ PURE = (
     "alerts/receivers/address.py",
     "alerts/receivers/letter.py",
     "alerts/receivers/wants.py",
+    "alerts/reminder_rounds.py",
     "alerts/rule_test.py",
     "alerts/rules",
     "alerts/sight.py",
