@@ -16,7 +16,7 @@ from ingest.reload import Outcome, config_version, tell, why_unread
 from ingest.store.errors import StoreError
 
 LOOK_SECONDS = 1.0
-ReadCatalogue = Callable[[], Catalogue]  # raises `ConfigError`
+ReadCatalogue = Callable[[], Catalogue]  # raises `ConfigError`; the same object where nothing has changed
 
 
 async def follow_configuration(
@@ -37,14 +37,18 @@ async def follow_configuration(
         if asked or seen != followed:
             hangup.clear()
             followed = seen
-            version = await _reload(version, read, use, told=asked)
+            version = await _reload(version, reader.catalogue, read, use, told=asked)
 
 
-async def _reload(version: str, read: ReadCatalogue, use: Callable[[Catalogue], None], *, told: bool) -> str:
+async def _reload(
+    version: str, used: Catalogue, read: ReadCatalogue, use: Callable[[Catalogue], None], *, told: bool
+) -> str:
     """The version in use afterwards; where nothing is new this is said only when somebody has asked."""
     try:
         catalogue = await asyncio.to_thread(read)
-        found = await asyncio.to_thread(config_version, catalogue, ())
+        found = version
+        if catalogue is not used:
+            found = await asyncio.to_thread(config_version, catalogue, ())
     except Exception as error:
         tell(Outcome.REFUSED, version, why_unread(error))
         return version
