@@ -21,7 +21,7 @@ from alerts import delivery_store, store
 from alerts.api.hub import Hub
 from alerts.api.reader import Unavailable
 from alerts.delivery_plan import Plan, Step, Waiting, plan, settled, through
-from alerts.feed_metrics import DELIVERED, DELIVERY_FAILURES, DELIVERY_PENDING
+from alerts.feed_metrics import DELIVERED, DELIVERY_FAILURES, DELIVERY_PENDING, DELIVERY_REACHED
 from alerts.feed_store import Connection
 from alerts.model import NumberedEvent
 from alerts.receivers import Receiver, Session, Unreachable
@@ -95,7 +95,10 @@ class Desk:
 
 
 class Worker:
-    """Serves one receiver until cancelled. `owner` names this process; `rng` spreads the retries."""
+    """Serves one receiver, `name`, until cancelled. `owner` names this process; `rng` spreads the retries.
+
+    `reached`: whether the newest attempt reached it.
+    """
 
     def __init__(
         self,
@@ -108,14 +111,15 @@ class Worker:
         limits: Limits,
     ) -> None:
         self._receiver = receiver
-        self._name = receiver.settings.name
-        self._desk = Desk(database_url, f"huewatch delivery {self._name}")
+        self.name = receiver.settings.name
+        self._desk = Desk(database_url, f"huewatch delivery {self.name}")
         self._hub = hub
         self._owner = owner
         self._clock = clock
         self._rng = rng
         self._limits = limits
         self._failures = 0
+        self.reached: bool | None = None  # None: not tried yet, or another process serves it
         self._event_since: dict[int, float] = {}
         self._alert_since: dict[str, float] = {}
 
@@ -127,7 +131,7 @@ class Worker:
         finally:
             with suppress(Unavailable, StoreError, TimeoutError):
                 async with asyncio.timeout(RELEASE_S):
-                    await self._desk.call(delivery_store.release, self._name, self._owner)
+                    await self._desk.call(delivery_store.release, self.name, self._owner)
             self._desk.close()
 
     async def _attempt(self) -> None:
@@ -137,31 +141,39 @@ class Worker:
         except* (Unreachable, Unavailable) as group:
             await self._failed(group.exceptions[0])
         except* LeaseLost:
-            log.info("lease_lost", extra={"receiver": self._name})
+            self.reached = None
+            log.info("lease_lost", extra={"receiver": self.name})
         except* Exception as group:  # a fault in one receiver's code must not end the others
-            log.error("receiver_fault", extra={"receiver": self._name}, exc_info=group)
+            log.error("receiver_fault", extra={"receiver": self.name}, exc_info=group)
             self._failures += 1
+            self._note(reached=False)
 
     async def _serve(self) -> None:
-        cursor = await self._desk.call(delivery_store.claim, self._name, self._owner)
+        cursor = await self._desk.call(delivery_store.claim, self.name, self._owner)
         if cursor is None:
             return  # another process serves it; we look again after a pause
         async with self._receiver.connect() as session, asyncio.TaskGroup() as group:
-            group.create_task(session.lost(), name=f"{self._name} lost")
-            group.create_task(self._report(session), name=f"{self._name} report")
-            group.create_task(self._renew(), name=f"{self._name} renew")
+            group.create_task(session.lost(), name=f"{self.name} lost")
+            group.create_task(self._report(session), name=f"{self.name} report")
+            group.create_task(self._renew(), name=f"{self.name} renew")
             await session.restore(await self._desk.call(delivery_store.standing, cursor))
-            log.info("receiver_connected", extra={"receiver": self._name, "after": cursor})
+            log.info("receiver_connected", extra={"receiver": self.name, "after": cursor})
             self._failures = 0
+            self._note(reached=True)
             await self._pump(session)
 
     async def _failed(self, error: BaseException) -> None:
         self._failures += 1
-        DELIVERY_FAILURES.labels(self._name).inc()
+        self._note(reached=False)
+        DELIVERY_FAILURES.labels(self.name).inc()
         if self._failures == 1:
-            log.warning("receiver_unreachable", extra={"receiver": self._name, "error": str(error)})
+            log.warning("receiver_unreachable", extra={"receiver": self.name, "error": str(error)})
         with suppress(Unavailable):
-            await self._desk.call(delivery_store.fail, self._name, self._owner, str(error))
+            await self._desk.call(delivery_store.fail, self.name, self._owner, str(error))
+
+    def _note(self, *, reached: bool) -> None:
+        self.reached = reached
+        DELIVERY_REACHED.labels(self.name).set(reached)
 
     def _pause(self) -> float:
         """Seconds before the next attempt: doubling, with full jitter above a half, at most 30."""
@@ -173,7 +185,7 @@ class Worker:
         while True:
             await self._clock.sleep(RENEW_S)
             with suppress(Unavailable):
-                if await self._desk.call(delivery_store.claim, self._name, self._owner) is None:
+                if await self._desk.call(delivery_store.claim, self.name, self._owner) is None:
                     raise LeaseLost
 
     async def _report(self, session: Session) -> None:
@@ -205,11 +217,11 @@ class Worker:
 
     async def _round(self, session: Session) -> float:
         """Settle what can be settled now; seconds until it is worth looking again."""
-        cursor = await self._desk.call(delivery_store.claim, self._name, self._owner)
+        cursor = await self._desk.call(delivery_store.claim, self.name, self._owner)
         if cursor is None:
             raise LeaseLost
         pending = await self._desk.call(store.events_since, cursor, PAGE)
-        DELIVERY_PENDING.labels(self._name).set(len(pending))
+        DELIVERY_PENDING.labels(self.name).set(len(pending))
         if not pending:
             self._event_since.clear()
             self._alert_since.clear()
@@ -227,8 +239,8 @@ class Worker:
         for numbered in pending:
             self._event_since.setdefault(numbered.seq, now)
             self._alert_since.setdefault(numbered.event.alert_id, now)
-        told = await self._desk.call(delivery_store.told, self._name, alerts)
-        past = await self._desk.call(delivery_store.past, self._name, cursor, pending, self._limits)
+        told = await self._desk.call(delivery_store.told, self.name, alerts)
+        past = await self._desk.call(delivery_store.past, self.name, cursor, pending, self._limits)
         return plan(
             pending,
             Waiting(self._event_since, self._alert_since),
@@ -256,8 +268,8 @@ class Worker:
                 await self._record(kept)
 
     async def _record(self, done: Sequence[Step]) -> None:
-        if not await self._desk.call(delivery_store.record, self._name, self._owner, done):
+        if not await self._desk.call(delivery_store.record, self.name, self._owner, done):
             raise LeaseLost
         for step in done:
             self._event_since.pop(step.seq, None)
-            DELIVERED.labels(self._name, delivery_store.outcome(step)).inc()
+            DELIVERED.labels(self.name, delivery_store.outcome(step)).inc()

@@ -85,6 +85,17 @@ def _outcome(step: Step) -> tuple[str, int | None, str | None, str | None]:
     return "superseded" if step.superseded_by else PASSED_OVER, step.superseded_by, None, None
 
 
+def last_delivered(connection: Connection, receivers: Sequence[str]) -> dict[str, int]:
+    """When each of the receivers last took an event (microseconds); one that never did is left out."""
+    rows = connection.execute(
+        "SELECT r.name, o.at FROM unnest(%s::text[]) AS r (name) CROSS JOIN LATERAL ("
+        " SELECT at FROM delivery_outcome WHERE receiver = r.name AND outcome = 'delivered'"
+        " ORDER BY seq DESC LIMIT 1) o",
+        (list(receivers),),
+    ).fetchall()
+    return {name: to_micros(at) for name, at in rows}
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one event at one receiver, and when (microseconds)."""

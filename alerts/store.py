@@ -132,6 +132,17 @@ def open_alerts(connection: Connection) -> list[OpenAlert]:
     ]
 
 
+def open_by_severity(connection: Connection) -> dict[str, int]:
+    """How many alerts that have not ended stand at each severity."""
+    query = f"""
+        SELECT newest.severity, count(*) FROM alert_condition c
+        CROSS JOIN LATERAL (SELECT e.severity FROM alert_event e
+                            WHERE e.alert_id = c.alert_id AND {CONDITION_TELLS}
+                            ORDER BY e.seq DESC LIMIT 1) AS newest
+        WHERE c.level > 0 GROUP BY newest.severity"""
+    return {severity: int(count) for severity, count in connection.execute(query)}
+
+
 def last_told(connection: Connection, alert_ids: Sequence[str]) -> dict[str, Event]:
     """The newest event that tells each alert's condition, by alert id."""
     if not alert_ids:

@@ -445,6 +445,9 @@ class Pipeline:
         metrics.MESSAGES_COMMITTED.inc(committed.messages)
         for outcome in ("stored", "duplicate", "conflict", "rejected"):
             metrics.READINGS.labels(outcome).inc(getattr(committed, outcome))
+        for gateway, messages in enumerate(np.bincount(intake.gateway)):
+            if messages:
+                metrics.GATEWAY_MESSAGES.labels(intake.gateway_names[gateway]).inc(int(messages))
         for reject in intake.rejects:
             metrics.REJECTS.labels(reject.reason.value).inc()
 

@@ -20,6 +20,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from alerts.api.app import create_app
+from alerts.api.gauges import measure_database, watch_broker
 from alerts.api.hub import Hub
 from alerts.api.reader import Reader, Unavailable
 from alerts.api.reload import ReadCatalogue, follow_configuration
@@ -73,7 +74,7 @@ async def serve_feed(
     try:
         async with running_feed(database_url, broker, catalogue, nature, host, port, limits) as feed:
             change = "HUEWATCH_METRICS_HOST or HUEWATCH_FEED_METRICS_PORT"
-            health = serve_health(metrics_host, metrics_port, change, lambda: _readiness(feed.hub))
+            health = serve_health(metrics_host, metrics_port, change, feed.readiness)
             following = follow_configuration(feed.hub.reader, read, feed.use, hangup)
             reloading = asyncio.create_task(following, name="feed reload")
             try:
@@ -98,10 +99,25 @@ def _first(group: BaseExceptionGroup) -> BaseException:
 class Feed:
     """A feed that runs: where it listens, its hub, and whom it tells."""
 
-    def __init__(self, hub: Hub, address: tuple[str, int], receivers: Sequence[Receiver]) -> None:
+    def __init__(
+        self, hub: Hub, address: tuple[str, int], receivers: Sequence[Receiver], workers: Sequence[Worker]
+    ) -> None:
         self.hub = hub
         self.url = f"http://{address[0]}:{address[1]}"
         self._receivers = receivers
+        self._workers = workers
+
+    def readiness(self) -> tuple[bool, Json]:
+        """Whether events go all the way: they can be read, and at least one receiver is reached.
+
+        One that another process serves, or that has not been tried yet, counts as reached.
+        """
+        as_of = self.hub.as_of
+        unreached = [worker.name for worker in self._workers if worker.reached is False]
+        reasons = [] if as_of.known else [f"nothing can be seen: {as_of.reason}"]
+        if unreached and len(unreached) == len(self._workers):
+            reasons.append(f"no receiver is reached: {', '.join(unreached)}")
+        return not reasons, {"ready": not reasons, "reasons": reasons, "as_of": as_of_json(as_of)}
 
     def use(self, catalogue: Catalogue) -> None:
         """Speak of this catalogue's stations from now on, everywhere."""
@@ -136,12 +152,16 @@ async def running_feed(
                 group.create_task(keep_house(database_url, clock, limits), name="feed housekeeping"),
             ]
             receivers = [] if broker is None else [_mqtt_receiver(broker, catalogue, nature)]
-            for receiver in receivers:
-                worker = _worker(receiver, database_url, hub, clock, limits)
-                name = f"delivery {receiver.settings.name}"
-                background.append(group.create_task(worker.run(), name=name))
+            workers = [_worker(receiver, database_url, hub, clock, limits) for receiver in receivers]
+            background += [
+                group.create_task(worker.run(), name=f"delivery {worker.name}") for worker in workers
+            ]
+            measuring = measure_database(reader, [worker.name for worker in workers], clock)
+            background.append(group.create_task(measuring, name="feed gauges"))
+            if broker is not None:
+                background.append(group.create_task(watch_broker(broker, clock), name="feed broker"))
             serving = group.create_task(server.serve([listener]), name="feed http")
-            feed = Feed(hub, listener.getsockname()[:2], receivers)
+            feed = Feed(hub, listener.getsockname()[:2], receivers, workers)
             log.info("feed_started", extra={"url": feed.url, "nature": nature.value})
             try:
                 yield feed
@@ -218,8 +238,3 @@ async def _check_nature(reader: Reader, clock: Clock) -> None:
             if marked:
                 return
         await clock.sleep(1.0)
-
-
-def _readiness(hub: Hub) -> tuple[bool, Json]:
-    as_of = hub.as_of
-    return as_of.known, {"ready": as_of.known, "as_of": as_of_json(as_of)}

@@ -76,9 +76,7 @@ async def measure(bench: Rig, messages: int, rounds: int, tell: Any) -> dict[str
     latency, memory = await bench.live(LIVE_RATE, LIVE_SECONDS)
     tell(f"live with quality tests and derived datastreams: {LIVE_RATE:,} messages a second")
     latency_meaning, memory_meaning = await bench.live(LIVE_RATE, LIVE_SECONDS, meaning=True)
-    tell(
-        f"BĐ III crossed {latency.CROSSINGS} times, with a live client, under {latency.RATE:,} readings a second"
-    )
+    tell(f"BĐ III crossed {latency.CROSSINGS} times under {latency.RATE:,} readings a second")
     crossing = await latency.crossings(bench)
     rate, usual_rate = (statistics.median(run.rate for run in runs) for runs in (ours, usual))
     tell("decoding the golden cases of every codec")
