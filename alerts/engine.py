@@ -57,6 +57,11 @@ class Engine:
         self._links = Links.of(self._tables, len(numbers))
         self._state = self._blank()
 
+    @property
+    def rules(self) -> set[str]:
+        """The ids of the rules that watch anything."""
+        return {table.rule.id for table in self._tables}
+
     def load(
         self,
         stored: ObservationBatch,

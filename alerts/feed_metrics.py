@@ -3,6 +3,8 @@
 Labels are receiver names from the configuration, never from payloads.
 """
 
+import math
+
 from prometheus_client import Counter, Gauge
 
 SSE_CLIENTS = Gauge("huewatch_feed_sse_clients", "Live clients of the event stream")
@@ -16,6 +18,7 @@ OPEN_ALERTS = Gauge("huewatch_open_alerts", "Alerts that have not ended, by seve
 BROKER_DROPPED = Gauge(
     "huewatch_broker_dropped", "Messages that the broker has dropped since it started, as it says itself"
 )
+BROKER_DROPPED.set(math.nan)  # nobody has said that it dropped none
 DELIVERED = Counter("huewatch_delivery_events", "Events by receiver and outcome", ["receiver", "outcome"])
 DELIVERY_FAILURES = Counter("huewatch_delivery_failures", "Failed attempts to reach a receiver", ["receiver"])
 DELIVERY_PENDING = Gauge("huewatch_delivery_pending", "Events that a receiver has not got yet", ["receiver"])

@@ -57,6 +57,8 @@ class AlertSink:
         self._engine = engine
         self._judge = judge
         self._judging = judge is not None
+        for rule in engine.rules:  # a count that begins with its first 1 is no rise to whoever watches it
+            RULE_FAILURES.labels(rule)
 
     def rebuild(self, connection: psycopg.Connection[Any]) -> None:
         """Read the windows and the conditions; everything held in memory is forgotten."""

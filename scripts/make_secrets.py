@@ -32,6 +32,7 @@ def main(arguments: list[str]) -> int:
         _write(folder / name, (authority / name).read_text(), replace=True)
     accounts = {user: _password(folder / f"mqtt_{user}") for user in ACCOUNTS}
     _write(folder / "mosquitto.passwd", password_file(accounts, secrets.token_bytes(12)), replace=True)
+    _password(folder / "grafana_password")
     password = _password(folder / "postgres_password")
     _write(folder / "database_url", f"postgresql://huewatch:{password}@timescaledb:5432/huewatch\n")
     print(f"{folder} is ready; accounts at the broker: {', '.join(ACCOUNTS)}")

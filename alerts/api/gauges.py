@@ -24,7 +24,7 @@ from ingest.store.errors import StoreError
 
 LOOK_S = 15.0  # as often as Prometheus scrapes
 RETRY_S = 5.0
-DROPPED = "$SYS/broker/publish/messages/dropped"  # mosquitto's; a broker without it leaves the metric at 0
+DROPPED = "$SYS/broker/publish/messages/dropped"  # mosquitto's; a broker without it leaves the metric NaN
 
 
 async def measure_database(reader: Reader, receivers: Sequence[str], clock: Clock) -> None:
