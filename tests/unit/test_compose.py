@@ -225,7 +225,10 @@ def test_image_is_built_from_named_files_only() -> None:
 
 
 def test_image_ends_as_an_ordinary_user() -> None:
-    stages = re.split(r"^FROM ", (ROOT / "Dockerfile").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    for stage in stages[2:]:  # after the global arguments and the build
-        users = re.findall(r"^USER (\d+)", stage, re.MULTILINE)
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    stages = dict(re.findall(r"^FROM \S+ AS (\w+)\n(.*?)(?=^FROM |\Z)", text, re.MULTILINE | re.DOTALL))
+    targets = {service["build"]["target"] for service in SERVICES.values() if "build" in service}
+    assert targets == {"service", "exercise"}
+    for target in targets:
+        users = re.findall(r"^USER (\d+)", stages[target], re.MULTILINE)
         assert int(users[-1]) > 0
