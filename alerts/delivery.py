@@ -97,7 +97,7 @@ class Desk:
 class Worker:
     """Serves one receiver, `name`, until cancelled. `owner` names this process; `rng` spreads the retries.
 
-    `reached`: whether the newest attempt reached it.
+    `reached`: whether it took what there was at the newest attempt; a connection alone says little of some.
     """
 
     def __init__(
@@ -159,7 +159,6 @@ class Worker:
             await session.restore(await self._desk.call(delivery_store.standing, cursor))
             log.info("receiver_connected", extra={"receiver": self.name, "after": cursor})
             self._failures = 0
-            self._note(reached=True)
             await self._pump(session)
 
     async def _failed(self, error: BaseException) -> None:
@@ -223,12 +222,14 @@ class Worker:
         pending = await self._desk.call(store.events_since, cursor, PAGE)
         DELIVERY_PENDING.labels(self.name).set(len(pending))
         if not pending:
+            self._note(reached=True)
             self._event_since.clear()
             self._alert_since.clear()
             return POLL_S
         found = await self._plan(pending, cursor)
         steps = found.steps[: through(found.steps, ROUND)]
         await self._take(session, steps)
+        self._note(reached=True)
         if len(steps) < len(found.steps) or found.wait_s is None:
             return 0.0
         return min(found.wait_s, POLL_S)

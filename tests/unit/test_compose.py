@@ -148,6 +148,13 @@ def test_service_logs_in_where_its_account_is(name: str) -> None:
     assert f"user {environment['HUEWATCH_BROKER_USERNAME']}\n" in production("services.acl")
 
 
+def test_secrets_of_receivers_are_given_to_the_feed_alone_and_not_to_be_written() -> None:
+    (volume,) = SERVICES["feed"]["volumes"]
+    assert volume == "./secrets/receivers:/run/receivers:ro"
+    for name in SERVICES.keys() - {"feed"}:
+        assert not any("secrets" in each for each in SERVICES[name].get("volumes", ()))
+
+
 @pytest.mark.parametrize("name", sorted(MONITORING))
 def test_monitoring_comes_only_when_asked_for_and_changes_nothing(name: str) -> None:
     assert SERVICES[name]["profiles"] == ["monitoring"]
@@ -207,15 +214,16 @@ def test_secrets_script_makes_every_secret_and_keeps_it(tmp_path: Path) -> None:
         folder,
     ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    made = {path.name: path.read_text() for path in folder.iterdir()}
+    made = {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
     assert {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()} <= made.keys()
     assert made["postgres_password"].strip() in made["database_url"]
     users = {line.split(":")[0] for line in made["mosquitto.passwd"].splitlines()}
     assert users == set(re.findall(r"^user (\S+)$", production("services.acl"), re.MULTILINE))
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    again = {path.name: path.read_text() for path in folder.iterdir()}
+    again = {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
     assert {name for name in made if made[name] != again[name]} == {"mosquitto.passwd"}  # a new salt
     assert folder.stat().st_mode & 0o077 == 0
+    assert [path.name for path in folder.iterdir() if path.is_dir()] == ["receivers"]
 
 
 def test_image_is_built_from_named_files_only() -> None:
