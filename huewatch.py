@@ -35,7 +35,7 @@ from alerts.rules.book import Rule, read_rules
 from alerts.sink import AlertSink
 from alerts.suppression import Limits
 from alerts.watching import Watch
-from ingest.catalog import Catalogue, load_catalogue, read_catalogue
+from ingest.catalog import Catalogue, CatalogueFolder, load_catalogue, read_catalogue
 from ingest.cli_support import config_folder, printable, problems_reported, settings_of
 from ingest.clock import system_clock
 from ingest.embedded import EmbeddedBroker, EmbeddedPostgres
@@ -144,7 +144,7 @@ def feed(
     log_as_json()
     with problems_reported():
         settings = settings_of(context)
-        read = partial(load_catalogue, config_folder(settings) / "catalog", settings.nature)
+        read = CatalogueFolder(config_folder(settings) / "catalog", settings.nature)
         nature = settings.nature or Nature.ACTUAL
         if settings.embedded is not None:
             typer.echo(

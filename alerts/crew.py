@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from alerts.delivery import Worker
-from alerts.feed_metrics import DELIVERY_PENDING, DELIVERY_PROVEN
+from alerts.feed_metrics import DELIVERY_PENDING, DELIVERY_PROVEN, DELIVERY_REACHED
 from alerts.receivers import Receiver, ReceiverSettings
 from alerts.receivers.book import ReceiverBook
 from alerts.receivers.mqtt import MqttSettings
@@ -52,7 +52,7 @@ class Crew:
         }
         for name in self._posts.keys() - wanted.keys():
             self._posts.pop(name).task.cancel()
-            for metric in (DELIVERY_PENDING, DELIVERY_PROVEN):
+            for metric in (DELIVERY_PENDING, DELIVERY_PROVEN, DELIVERY_REACHED):
                 metric.remove(name)
         for name, settings in wanted.items():
             wishes = book.wishes(settings, catalogue)
@@ -62,6 +62,11 @@ class Crew:
                 self._posts[name].receiver.use(catalogue)
                 self._posts[name].worker.use(wishes)
         self.book = book
+
+    @property
+    def workers(self) -> list[Worker]:
+        """Those who serve the receivers of the book now."""
+        return [post.worker for post in self._posts.values()]
 
     async def stop(self) -> None:
         """Let every worker give its lease back."""

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 from alerts.access import Policy
 from alerts.api.app import create_app
 from alerts.api.door import Door
+from alerts.api.gauges import measure_database, watch_broker
 from alerts.api.hub import Hub
 from alerts.api.open_data import Publication
 from alerts.api.reader import Reader, Unavailable
@@ -84,7 +85,7 @@ async def serve_feed(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     on_hangup(hangup, stop)
-    metrics.CONFIG.info({"version": version_of(catalogue, book)})
+    metrics.CONFIG.info({"version": str(version_of(catalogue, book))})
     try:
         async with running_feed(
             database_url,
@@ -100,7 +101,7 @@ async def serve_feed(
             publication,
         ) as feed:
             change = "HUEWATCH_METRICS_HOST or HUEWATCH_FEED_METRICS_PORT"
-            health = serve_health(metrics_host, metrics_port, change, lambda: _readiness(feed.hub))
+            health = serve_health(metrics_host, metrics_port, change, feed.readiness)
             version = version_of(catalogue, book)
             following = follow_configuration(feed.hub.reader, version, read_both, feed.use, hangup)
             reloading = asyncio.create_task(following, name="feed reload")
@@ -130,6 +131,18 @@ class Feed:
         self.hub = hub
         self.url = f"http://{address[0]}:{address[1]}"
         self._crew = crew
+
+    def readiness(self) -> tuple[bool, Json]:
+        """Whether events go all the way: they can be read, and at least one receiver is reached.
+
+        One that another process serves, or that has not been tried yet, counts as reached.
+        """
+        as_of, workers = self.hub.as_of, self._crew.workers
+        unreached = [worker.name for worker in workers if worker.reached is False]
+        reasons = [] if as_of.known else [f"nothing can be seen: {as_of.reason}"]
+        if unreached and len(unreached) == len(workers):
+            reasons.append(f"no receiver is reached: {', '.join(unreached)}")
+        return not reasons, {"ready": not reasons, "reasons": reasons, "as_of": as_of_json(as_of)}
 
     def use(self, catalogue: Catalogue, book: ReceiverBook | None = None) -> None:
         """Speak of this catalogue's stations from now on, everywhere, and tell the receivers of this book."""
@@ -185,7 +198,10 @@ async def running_feed(
                     keep_house(database_url, clock, limits, lambda: crew.book, watch),
                     name="feed housekeeping",
                 ),
+                group.create_task(measure_database(reader, clock), name="feed gauges"),
             ]
+            if broker is not None:
+                background.append(group.create_task(watch_broker(broker, clock), name="feed broker"))
             serving = group.create_task(server.serve([listener]), name="feed http")
             feed = Feed(hub, listener.getsockname()[:2], crew)
             log.info("feed_started", extra={"url": feed.url, "nature": nature.value})
@@ -266,8 +282,3 @@ async def _check_nature(reader: Reader, clock: Clock) -> None:
             if marked:
                 return
         await clock.sleep(1.0)
-
-
-def _readiness(hub: Hub) -> tuple[bool, Json]:
-    as_of = hub.as_of
-    return as_of.known, {"ready": as_of.known, "as_of": as_of_json(as_of)}

@@ -78,7 +78,7 @@ class MqttReceiver:
         try:
             async with client:
                 try:
-                    _heed_cancellation()
+                    heed_cancellation()
                     yield MqttSession(client, lambda: self._catalogue)
                 finally:
                     if self._keeps_status:
@@ -134,14 +134,14 @@ class MqttSession:
             await _publish(self._client, topic, payload, retain=retain)
         except aiomqtt.MqttError as error:
             raise Unreachable(str(error)) from error
-        _heed_cancellation()
+        heed_cancellation()
 
 
 async def _publish(client: aiomqtt.Client, topic: str, payload: bytes, *, retain: bool) -> None:
     await client.publish(topic, payload, qos=1, retain=retain, properties=_json(PacketTypes.PUBLISH))
 
 
-def _heed_cancellation() -> None:
+def heed_cancellation() -> None:
     """aiomqtt waits with `asyncio.wait_for`, which before Python 3.12 swallows a cancellation that comes
     together with the answer (cpython#86296); a worker would then go on for ever.
     """

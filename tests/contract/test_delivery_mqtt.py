@@ -139,6 +139,7 @@ async def test_states_are_written_again_for_a_broker_that_forgot_everything(
     tell(table, happening(1), happening(2, alert=2, station=PHUOC))
     tell(table, happening(3, alert=2, station=PHUOC, kind=EventKind.CLEARED))
     await kept(ioc, STATE, 1)
+    await until(lambda: settled(table, 3))
     await asyncio.to_thread(broker.kill)
     (broker.folder / "mosquitto.db").unlink(missing_ok=True)
     ioc.kept.clear()
