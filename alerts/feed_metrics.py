@@ -13,6 +13,9 @@ CAN_SEE = Gauge("huewatch_feed_can_see", "1 while states are known, 0 while ever
 DELIVERED = Counter("huewatch_delivery_events", "Events by receiver and outcome", ["receiver", "outcome"])
 DELIVERY_FAILURES = Counter("huewatch_delivery_failures", "Failed attempts to reach a receiver", ["receiver"])
 DELIVERY_PENDING = Gauge("huewatch_delivery_pending", "Events that a receiver has not got yet", ["receiver"])
+CAP_MESSAGES = Counter("huewatch_cap_messages", "CAP messages that were made, by msgType", ["kind"])
+CAP_FAULTS = Counter("huewatch_cap_faults", "Events of which no CAP message could be made: a fault of ours")
+CAP_CERTIFICATE = Gauge("huewatch_cap_certificate_end", "End of the city's certificate, seconds since 1970")
 
 ALL = (
     SSE_CLIENTS,
@@ -23,4 +26,7 @@ ALL = (
     DELIVERED,
     DELIVERY_FAILURES,
     DELIVERY_PENDING,
+    CAP_MESSAGES,
+    CAP_FAULTS,
+    CAP_CERTIFICATE,
 )

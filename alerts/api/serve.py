@@ -28,7 +28,7 @@ from alerts.delivery import Worker
 from alerts.housekeeping import keep_house
 from alerts.receivers import Receiver
 from alerts.receivers.mqtt import MqttSettings
-from alerts.receivers.registry import build
+from alerts.receivers.registry import Surroundings, build
 from alerts.suppression import Limits
 from alerts.wire import Json, as_of_json
 from ingest import metrics
@@ -135,7 +135,9 @@ async def running_feed(
                 group.create_task(hub.run(), name="feed hub"),
                 group.create_task(keep_house(database_url, clock, limits), name="feed housekeeping"),
             ]
-            receivers = [] if broker is None else [_mqtt_receiver(broker, catalogue, nature)]
+            receivers = (
+                [] if broker is None else [_mqtt_receiver(broker, catalogue, database_url, clock, nature)]
+            )
             for receiver in receivers:
                 worker = _worker(receiver, database_url, hub, clock, limits)
                 name = f"delivery {receiver.settings.name}"
@@ -195,9 +197,12 @@ def _listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _mqtt_receiver(broker: BrokerSettings, catalogue: Catalogue, nature: Nature) -> Receiver:
+def _mqtt_receiver(
+    broker: BrokerSettings, catalogue: Catalogue, database_url: str, clock: Clock, nature: Nature
+) -> Receiver:
     """The IOC's broker asks for what this database is for: a city's alerts, or an exercise's."""
-    return build(MqttSettings(name="mqtt", natures=frozenset({nature})), broker, catalogue)
+    surroundings = Surroundings(broker, catalogue, database_url, clock)
+    return build(MqttSettings(name="mqtt", natures=frozenset({nature})), surroundings)
 
 
 def _worker(receiver: Receiver, database_url: str, hub: Hub, clock: Clock, limits: Limits) -> Worker:

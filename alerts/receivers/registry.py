@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from alerts.receivers import Receiver, ReceiverSettings
+from alerts.receivers.cap import CapSettings, cap_receiver
 from alerts.receivers.mqtt import MqttReceiver, MqttSettings
 from ingest.catalog import Catalogue
+from ingest.clock import Clock
 from ingest.mqtt import BrokerSettings
 
-Build = Callable[[ReceiverSettings, BrokerSettings, Catalogue], Receiver]
 
-KINDS: Mapping[type[ReceiverSettings], Build] = {MqttSettings: MqttReceiver}
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the feed has for its receivers: each kind takes what it needs."""
+
+    broker: BrokerSettings
+    catalogue: Catalogue
+    database_url: str
+    clock: Clock
 
 
-def build(settings: ReceiverSettings, broker: BrokerSettings, catalogue: Catalogue) -> Receiver:
-    """The receiver that these settings describe."""
-    return KINDS[type(settings)](settings, broker, catalogue)
+Build = Callable[[Any, Surroundings], Receiver]
+
+KINDS: Mapping[type[ReceiverSettings], Build] = {
+    MqttSettings: lambda settings, at: MqttReceiver(settings, at.broker, at.catalogue),
+    CapSettings: lambda settings, at: cap_receiver(settings, at.database_url, at.catalogue, at.clock),
+}
+
+
+def build(settings: ReceiverSettings, surroundings: Surroundings) -> Receiver:
+    """The receiver that these settings describe; `ConfigError` where it cannot be as they say."""
+    return KINDS[type(settings)](settings, surroundings)
