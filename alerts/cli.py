@@ -1,5 +1,5 @@
 """The commands of the alert side: `alerts list`, `alerts verify`, `rule test`, and those of `handling_cli`,
-`quiet_cli` and `backtest`.
+`quiet_cli`, `cap` and `backtest`.
 
 `register` mounts them on the front door's app. They read the database and the configuration; nothing here
 changes an alert.
@@ -19,6 +19,7 @@ from rich.table import Table
 
 from alerts import episode_store, handling_cli, quiet_cli, store
 from alerts.backtest.cli import backtest
+from alerts.cap import cli as cap_cli
 from alerts.episode import Fault, first_fault
 from alerts.handling import Story
 from alerts.handling_cli import in_a_line
@@ -44,6 +45,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(rule_app, name="rule")
     handling_cli.register(alerts_app)
     quiet_cli.register(app)
+    cap_cli.register(app)
     app.command("backtest")(backtest)
 
 

@@ -199,14 +199,27 @@ class Stored:
 _STORED = "number, identifier, scope = 'Public', created_at, xml"
 
 
-def head(connection: Connection, *, restricted: bool) -> tuple[int, int] | None:
-    """Number and time of the newest message that may be seen; None before the first."""
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest message that may be seen, 0 before the first; when it was stored, and the present time, both
+    by the database's clock."""
+
+    number: int
+    created_at: int
+    now: int
+
+
+def head(connection: Connection, *, restricted: bool) -> Head:
+    """How far the messages go that may be seen."""
     row = connection.execute(
-        "SELECT number, created_at FROM cap_message WHERE scope = 'Public' OR %s"
-        " ORDER BY number DESC LIMIT 1",
+        "SELECT number, created_at, clock_timestamp() FROM (VALUES (1)) AS one LEFT JOIN LATERAL ("
+        " SELECT number, created_at FROM cap_message WHERE scope = 'Public' OR %s"
+        " ORDER BY number DESC LIMIT 1) AS newest ON true",
         (restricted,),
     ).fetchone()
-    return None if row is None else (row[0], to_micros(row[1]))
+    assert row is not None  # there is always one
+    number, created_at, now = row
+    return Head(number or 0, 0 if created_at is None else to_micros(created_at), to_micros(now))
 
 
 def page(connection: Connection, first: int, last: int, *, restricted: bool) -> list[Stored]:
