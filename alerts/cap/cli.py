@@ -58,8 +58,8 @@ def verify_signature(
 ) -> None:
     """Check the signature of a message: that all of it is as it was signed, and by whom.
 
-    Exit code 1 when it is not signed, was changed, or --certificate does not vouch for the signatory. Example:
-    huewatch cap verify message.xml --certificate city.crt
+    Exit code 1 when it is not signed, was changed, or --certificate does not vouch for the signatory.
+    Example: huewatch cap verify message.xml --certificate city.crt
     """
     with problems_reported():
         trusted = certificates(certificate) if certificate else []

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from alerts.headline import HEALTH, STATES
-from alerts.model import Event, Severity
+from alerts.model import Event, EventKind, Severity
 from ingest.catalog import Station
 from ingest.config_model import Text
 
@@ -140,8 +140,11 @@ def hazard_of(event: Event, station: Station | None) -> Hazard | None:
 def assess(event: Event, hazard: Hazard) -> Assessment:
     """What the alert's newest state means. Severity is the level's own, as its rule gives it.
 
-    After an end the hazard is past, minor and to be watched: that all is clear only a person says.
+    After an end the hazard is past, minor and to be watched: that all is clear only a person says. What was
+    issued in error wants nothing done.
     """
+    if event.kind is EventKind.CANCELLED and event.by:
+        return Assessment(Severity.MINOR, Urgency.PAST, Certainty.OBSERVED, (Response.NONE,))
     if event.level == 0:
         return Assessment(Severity.MINOR, Urgency.PAST, Certainty.OBSERVED, (Response.MONITOR,))
     found = _standing(event, hazard)

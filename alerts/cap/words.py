@@ -23,8 +23,8 @@ from ingest.catalog import Station
 from ingest.config_model import Text
 
 MOST = 139  # characters of a headline: receivers cut longer ones
-AS_SAID = {"m": 2, "m3/s": 0, "mm": 1}  # digits that people say; others have two
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What XML cannot hold, and marks that turn a line around.
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]")
 _MARKUP = str.maketrans({"<": "‹", ">": "›"})
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 
@@ -125,7 +125,8 @@ def expiry(expires: int) -> Words:
 def _level(event: Event) -> Words:
     if event.threshold is None or event.rule_kind == "time_to_level":
         return f"Mức cảnh báo: {event.level_name}.", f"Warning level: {event.level_name}."
-    vi, en = number(event.threshold, AS_SAID.get(event.unit, 2))
+    needed = (digits for digits in (0, 1) if round(event.threshold, digits) == round(event.threshold, 2))
+    vi, en = number(event.threshold, 2 if event.unit == "m" else next(needed, 2))  # levels are said in cm
     unit = "" if event.unit == "1" else f" {event.unit}"
     return (
         f"Mức cảnh báo: {event.level_name} ({vi}{unit}).",
