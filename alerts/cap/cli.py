@@ -13,7 +13,7 @@ from alerts.cap.document import MOST_BYTES, NotCap, read
 from alerts.cap.lint import lint
 from alerts.cap.schema import shape_faults
 from alerts.cap.signature import Unverified, certificates, verify
-from ingest.cli_support import printable, problems_reported
+from ingest.cli_support import problems_reported
 
 FETCH_S = 20.0
 Source = Annotated[str, typer.Argument(help="A file, the URL of a message, or - for standard input.")]
@@ -39,10 +39,10 @@ def validate(source: Source) -> None:
     shape = shape_faults(alert)
     faults = lint(alert)
     for words in shape:
-        typer.secho(f"error: {printable(words)} [shape]", fg="red")
+        typer.secho(f"error: {_plain(words)} [shape]", fg="red")
     for fault in faults:
         word, colour = ("warning", "yellow") if fault.warning else ("error", "red")
-        typer.secho(f"{word}: {printable(str(fault))}", fg=colour)
+        typer.secho(f"{word}: {_plain(str(fault))}", fg=colour)
     wrong = len(shape) + sum(not fault.warning for fault in faults)
     typer.echo(f"{wrong} errors, {len(shape) + len(faults) - wrong} warnings.")
     raise typer.Exit(1 if wrong else 0)
@@ -66,8 +66,8 @@ def verify_signature(
     try:
         found = verify(_bytes(source), trusted)
     except (NotCap, Unverified) as error:
-        _refuse(f"Not verified: {printable(str(error))}.")
-    typer.echo(f"Signed by {printable(found.name)}, valid until {found.until:%Y-%m-%d}.")
+        _refuse(f"Not verified: {_plain(str(error))}.")
+    typer.echo(f"Signed by {_plain(found.name)}, valid until {found.until:%Y-%m-%d}.")
     typer.echo(f"SHA-256 of the certificate: {found.fingerprint}")
     if certificate is None:
         typer.echo("The message is as it was signed. Who has signed is not known here: give --certificate.")
@@ -87,7 +87,7 @@ def _bytes(source: str) -> bytes:
         with Path(source).open("rb") as file:
             return file.read(MOST_BYTES + 1)
     except (OSError, httpx.HTTPError) as error:
-        _refuse(f"{printable(source)} cannot be read: {error}.")
+        _refuse(f"{_plain(source)} cannot be read: {error}.")
 
 
 def _fetched(url: str) -> bytes:
@@ -99,6 +99,11 @@ def _fetched(url: str) -> bytes:
             if len(body) > MOST_BYTES:
                 break
     return body
+
+
+def _plain(text: str) -> str:
+    """Foreign text for a terminal: no control or direction sign can act."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _refuse(words: str) -> NoReturn:

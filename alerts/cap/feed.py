@@ -78,7 +78,7 @@ def atom(stored: Sequence[Stored], place: Place, sight: tuple[str, str], updated
 def _links(place: Place) -> Iterable[tuple[str, str]]:
     yield "self", place.url(place.page)
     yield "current", place.url(None)
-    before = place.pages - 2 if place.page is None else place.page - 1
+    before = (place.pages if place.page is None else place.page) - 1
     if before >= 1:
         yield "prev-archive", place.url(before)
     if place.page is not None and place.page < place.pages:

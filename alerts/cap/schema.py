@@ -18,10 +18,15 @@ def _schema() -> etree.RelaxNG:
     return etree.RelaxNG(etree.fromstring(source))
 
 
+# What libxml2 says of a fault itself; beside it stands what it tried, and what follows from the fault.
+_TELLING = ("RELAXNG_ERR_CONTENTVALID", "RELAXNG_ERR_EXTRACONTENT", "RELAXNG_ERR_EXTRADATA")
+
+
 def shape_faults(alert: etree._Element) -> list[str]:
-    """Each fault with its line; empty for a valid message."""
+    """The first fault with its line, behind which others may hide; empty for a valid message."""
     schema = _schema()
     if schema.validate(alert):
         return []
-    found = (f"line {error.line}: {error.message}" for error in schema.error_log)
-    return list(dict.fromkeys(found)) or ["it has not the shape of CAP 1.2"]
+    entries = list(schema.error_log)
+    found = next((one for one in entries if one.type_name in _TELLING), entries[0] if entries else None)
+    return [f"line {found.line}: {found.message}" if found else "it has not the shape of CAP 1.2"]

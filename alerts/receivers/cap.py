@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Annotated
 
 from msgspec.structs import replace
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from alerts.cap import document
 from alerts.cap.hazard import hazard_of
@@ -33,6 +33,7 @@ from alerts.cap.message import TELLS, Issued, Issuer, Message, Occasion, compose
 from alerts.cap.schema import shape_faults
 from alerts.cap.signature import Signer, load_signer
 from alerts.cap.store import CapStore, Past
+from alerts.cap.words import clean
 from alerts.events import NAMESPACE
 from alerts.feed_metrics import CAP_CERTIFICATE, CAP_FAULTS, CAP_MESSAGES
 from alerts.handling import Story
@@ -76,6 +77,21 @@ class CapSettings(ReceiverSettings):
             raise ValueError("key_file and certificate_file are given together, or neither")
         return self
 
+    @field_validator("contact", "sender_name", "proposals")
+    @classmethod
+    def _is_plain(cls, value: str | Text | dict[Severity, Text]) -> str | Text | dict[Severity, Text]:
+        for text in _texts(value):
+            if clean(text) != text or not text:
+                raise ValueError("is one line of text, without markup")
+        return value
+
+    @field_validator("proposals")
+    @classmethod
+    def _is_in_two_languages(cls, value: dict[Severity, Text]) -> dict[Severity, Text]:
+        if any(text.vi == text.en for text in value.values()):
+            raise ValueError("has the same text in both languages")
+        return value
+
     @property
     def issuer(self) -> Issuer:
         return Issuer(
@@ -89,6 +105,11 @@ class CapSettings(ReceiverSettings):
             public=self.public,
             proposals=self.proposals,
         )
+
+
+def _texts(value: str | Text | dict[Severity, Text]) -> list[str]:
+    texts = value.values() if isinstance(value, dict) else [value]
+    return [part for text in texts for part in ([text] if isinstance(text, str) else [text.vi, text.en])]
 
 
 def cap_receiver(settings: CapSettings, database_url: str, catalogue: Catalogue, clock: Clock) -> CapReceiver:
