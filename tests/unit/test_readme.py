@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import huewatch
 from alerts.api import stream, v1
+from alerts.api.cap_feed import cap_router
 from ingest.new_station import copy_shipped_config
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +95,7 @@ def test_every_path_of_the_feed_is_documented_and_no_other() -> None:
     routes = {route.path for route in v1.router.routes} | {
         f"/api/v1{route.path}" for route in stream.router.routes
     }
+    routes |= {route.path for route in cap_router().routes}
     assert table == {route.replace(":path}", "}") for route in routes}
 
 
