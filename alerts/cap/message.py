@@ -5,7 +5,8 @@ Promises:
 - One message for one event, never edited. The first of an alert is an `Alert`, each later one an `Update`,
   and a `Cancel` only where people say that it was issued in error. `references` are all earlier messages of
   the alert that have not expired, as they were written. Where nothing is in force any more a message is an
-  `Alert` again, and an end is none: nobody waits for it.
+  `Alert` again. Then there is none of an end, since nobody waits for it, and none of an event from so long
+  ago that its message would have expired by now: if its alert still stands, a renewal says how.
 - `sent` and `expires` are whole seconds of UTC+7; `sent` is never before that of a message of the same alert.
   `expires` is `sent` and twice the time after which the rule says an alert again.
 - Evacuate, Shelter and AllClear stand only in what a named person has approved, and as long as that holds:
@@ -104,7 +105,7 @@ class Occasion:
     """What a message is to tell.
 
     `event`: the told event, or one made for a renewal. `story`: how its alert stands after it. `unseen`: no
-    new readings are known.
+    new readings are known. `taken`: when the database took a told event, microseconds.
     """
 
     event: Event
@@ -112,6 +113,7 @@ class Occasion:
     story: Story
     approved: Approved | None = None
     unseen: bool = False
+    taken: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +194,12 @@ def compose(
     sent = max([_second(now), *(one.sent for one in earlier)])
     in_force = [one for one in earlier if one.expires > sent]
     approval = standing_approval(occasion.approved, told)
-    if told.level == 0 and not in_force and approval is None:
+    lifetime = LIFETIMES * (told.remind or issuer.renew)
+    if not in_force and _is_past(occasion, told, approval, sent, lifetime):
         return None
     public = approval is not None or issuer.public or any(one.public for one in in_force)
     assessed = _responses(assess(told, hazard), approval)
-    expires = _second(sent + LIFETIMES * (told.remind or issuer.renew))
+    expires = _second(sent + lifetime)
     identifier = identify(sent, number, told.event_id)
     area = station.area
     polygon = area.polygon if area else ()
@@ -259,6 +262,13 @@ def standing_approval(approved: Approved | None, told: Event) -> Event | None:
     if Response.ALL_CLEAR.value in approved.event.approval.response:
         return event if max(approved.worst, told.level) <= event.level else None
     return None if told.level == 0 and event.level > 0 else event
+
+
+def _is_past(occasion: Occasion, told: Event, approval: Event | None, sent: int, lifetime: int) -> bool:
+    """Whether nobody waits for it: an end, or what would have expired before it could be sent."""
+    if told.level == 0:
+        return approval is None
+    return occasion.taken is not None and occasion.taken + lifetime <= sent
 
 
 def identify(sent: int, number: int, event_id: str) -> str:

@@ -30,6 +30,7 @@ _SETTLED = """
 SELECT EXISTS (SELECT FROM cap_message WHERE event_id = %(event)s)
     OR EXISTS (SELECT FROM cap_fault WHERE event_id = %(event)s)
 """
+_STANDS = "SELECT EXISTS (SELECT FROM alert_condition WHERE alert_id = %s AND level > 0)"
 _APPROVED_AT = """
 SELECT max(seq) FROM alert_event WHERE alert_id = %s AND kind = 'approved' AND (%s::int8 IS NULL OR seq <= %s)
 """
@@ -53,9 +54,11 @@ class NumberTaken(Unreachable):
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What the next message of an alert follows. `settled`: its event has a message or a fault already."""
+    """What the next message of an alert follows. `settled`: its event has a message or a fault already.
+    `stands`: the alert is open now, whatever has been delivered."""
 
     settled: bool
+    stands: bool
     number: int
     earlier: tuple[Issued, ...]
     approved: Approved | None
@@ -111,16 +114,23 @@ class CapStore:
 
 def past(connection: Connection, alert_id: str, event_id: str, until: int | None) -> Past:
     """See `CapStore.past`."""
-    settled = connection.execute(_SETTLED, {"event": event_id}).fetchone()
     last = connection.execute("SELECT coalesce(max(number), 0) FROM cap_message").fetchone()
-    assert settled is not None
     assert last is not None
     rows = connection.execute(
         f"SELECT {_ISSUED} FROM cap_message WHERE alert_id = %s ORDER BY number", (alert_id,)
     ).fetchall()
     return Past(
-        bool(settled[0]), last[0] + 1, tuple(map(_issued, rows)), _approved(connection, alert_id, until)
+        settled=_says(connection, _SETTLED, {"event": event_id}),
+        stands=_says(connection, _STANDS, (alert_id,)),
+        number=last[0] + 1,
+        earlier=tuple(map(_issued, rows)),
+        approved=_approved(connection, alert_id, until),
     )
+
+
+def _says(connection: Connection, question: str, values: Any) -> bool:
+    row = connection.execute(question, values).fetchone()
+    return row is not None and bool(row[0])
 
 
 def _approved(connection: Connection, alert_id: str, until: int | None) -> Approved | None:

@@ -237,7 +237,8 @@ class CapSession:
             self._note(past.earlier)
             if past.settled:
                 return
-            faults = await self._issue(Occasion(event, numbered.seq, story, past.approved), past)
+            occasion = Occasion(event, numbered.seq, story, past.approved, taken=numbered.created_at)
+            faults = await self._issue(occasion, past)
             if faults:
                 await self._store.refuse(event.alert_id, event.event_id, numbered.seq, faults)
 
@@ -270,7 +271,9 @@ class CapSession:
         unseen = not self._is_seen(told, reading, as_of)
         past = await self._store.past(told.alert_id, event.event_id, None)
         self._note(past.earlier)
-        if not past.settled:
+        if not past.stands:  # it has ended, and its end is still to be delivered
+            self._standing.pop(told.alert_id)
+        elif not past.settled:
             await self._issue(Occasion(event, story.newest.seq, story, past.approved, unseen), past)
 
     def _is_measured(self, event: Event) -> bool:

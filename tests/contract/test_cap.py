@@ -284,6 +284,21 @@ async def test_what_was_never_told_is_not_renewed_and_a_cancelled_alert_neither(
     assert len(rows(table)) == 2
 
 
+async def test_a_receiver_that_is_new_to_an_old_database_tells_only_what_stands(
+    feed: Feed, plain_database: Database, table: Connection, hands: Hands
+) -> None:
+    tell(table, replace(happening(1), remind=HOUR))
+    tell(table, replace(happening(2, kind=K.CLEARED), remind=None))
+    standing = replace(happening(3, alert=2, station=PHUOC, level=2), remind=HOUR)
+    tell(table, standing)
+    hands.ahead = 30 * 24 * HOUR
+    async with serving(feed, plain_database.url, hands):
+        (alert,) = await stored(table, 1)
+        await asyncio.sleep(SOON_S)
+    assert len(rows(table)) == 1
+    assert (text(alert, "msgType"), text(alert, "incidents")) == ("Alert", standing.alert_id)
+
+
 async def test_an_approved_text_goes_out_and_stays_in_the_renewal(
     worker: CapReceiver, table: Connection, hands: Hands
 ) -> None:

@@ -86,17 +86,14 @@ class Life:
             | changes,
         )
 
-    def tell(self, event: Event, *, unseen: bool = False) -> Message | None:
-        """What becomes of an event now."""
-        numbered = NumberedEvent(len(self.events) + 1, self.now, event)
+    def tell(self, event: Event, *, unseen: bool = False, ago: int = 0) -> Message | None:
+        """What becomes of an event now, that the database took so long ago."""
+        numbered = NumberedEvent(len(self.events) + 1, self.now - ago, event)
         self.events.append(numbered)
         self.story = follow(self.story, numbered)
         assert self.story is not None
-        return self.make(event, numbered.seq, unseen=unseen)
-
-    def make(self, event: Event, seq: int, *, unseen: bool = False) -> Message | None:
-        assert self.story is not None
-        occasion = Occasion(event, seq, self.story, approval_after(self.events), unseen)
+        approved = approval_after(self.events)
+        occasion = Occasion(event, numbered.seq, self.story, approved, unseen, numbered.created_at)
         number = len(self.messages) + 1
         message = compose(occasion, self.station, self.issuer, self.issued, number, self.now)
         if message is not None:

@@ -119,6 +119,14 @@ def test_nothing_in_force_makes_an_alert_anew_and_an_end_none(life: Life) -> Non
     assert life.step(K.CLEARED, 0) is None
 
 
+def test_what_would_have_expired_before_it_could_be_sent_is_not_sent() -> None:
+    old = Life()
+    assert old.tell(old.event(K.RAISED, 3), ago=2 * HOUR) is None
+    assert must(old.tell(old.event(K.ESCALATED, 4), ago=2 * HOUR - MINUTE)).kind == "Alert"
+    replaced = must(old.tell(old.event(K.REMINDED, 4), ago=9 * HOUR))  # what is in force must be replaced
+    assert replaced.kind == "Update"
+
+
 # -- times and identifiers
 
 
