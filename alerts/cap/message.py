@@ -20,15 +20,16 @@ receiver of kind `cap`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from alerts.cap import words
+from alerts.cap.approval import Approved, standing_approval
 from alerts.cap.hazard import APPROVED_ONLY, Assessment, Category, Hazard, Response, assess, hazard_of
-from alerts.handling import FOR_THE_RECORD, Story, of_people
+from alerts.handling import Story, of_people
 from alerts.headline import LOCAL, Words
-from alerts.model import Event, EventKind, NumberedEvent, Severity
+from alerts.model import Event, EventKind, Severity
 from ingest.catalog import Station
 from ingest.clock import to_datetime, to_micros
 from ingest.config_model import Text
@@ -89,15 +90,6 @@ class Issued:
     def renew_at(self) -> int:
         """When the next one must go out, if the alert is still open and nothing was told of it."""
         return self.sent + round(RENEW_AFTER * (self.expires - self.sent))
-
-
-@dataclass(frozen=True, slots=True)
-class Approved:
-    """The newest approval of an alert that people have not cancelled since; `worst`: the highest level that
-    the alert has reached since then."""
-
-    event: Event
-    worst: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,30 +230,6 @@ def told_state(occasion: Occasion) -> Event | None:
     if event.kind is EventKind.REVISED or (of_people(event) and event.kind is not EventKind.CANCELLED):
         return occasion.story.event
     return event
-
-
-def approval_after(events: Iterable[NumberedEvent]) -> Approved | None:
-    """What approval there is after these events of one alert, in order."""
-    found: Approved | None = None
-    for event in (numbered.event for numbered in events):
-        if event.kind is EventKind.APPROVED and event.approval is not None:
-            found = Approved(event, event.level)
-        elif event.kind is EventKind.CANCELLED and of_people(event):
-            found = None
-        elif found is not None and event.kind not in FOR_THE_RECORD:
-            found = replace(found, worst=max(found.worst, event.level))
-    return found
-
-
-def standing_approval(approved: Approved | None, told: Event) -> Event | None:
-    """The approval as far as it holds for this state: AllClear not once it has been worse since, a text that
-    tells people to act not beyond the end."""
-    if approved is None or approved.event.approval is None or told.kind is EventKind.CANCELLED:
-        return None
-    event = approved.event
-    if Response.ALL_CLEAR.value in approved.event.approval.response:
-        return event if max(approved.worst, told.level) <= event.level else None
-    return None if told.level == 0 and event.level > 0 else event
 
 
 def _is_past(occasion: Occasion, told: Event, approval: Event | None, sent: int, lifetime: int) -> bool:

@@ -16,7 +16,8 @@ import psycopg
 
 from alerts import delivery_store, store
 from alerts.api.reader import Unavailable
-from alerts.cap.message import Approved, Issued, Message, approval_after
+from alerts.cap.approval import Approved, approval_after
+from alerts.cap.message import Issued, Message
 from alerts.delivery import Desk
 from alerts.feed_store import USABLE, Connection
 from alerts.receivers import Unreachable

@@ -17,38 +17,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
-from msgspec.structs import replace
 from pydantic import Field, field_validator, model_validator
 
 from alerts.cap import document
 from alerts.cap.hazard import hazard_of
 from alerts.cap.lint import errors
 from alerts.cap.message import TELLS, Issued, Issuer, Message, Occasion, compose
+from alerts.cap.renewal import is_seen, renewal
 from alerts.cap.schema import shape_faults
 from alerts.cap.signature import Signer, load_signer
 from alerts.cap.store import CapStore, Past
 from alerts.cap.words import clean
-from alerts.events import NAMESPACE
 from alerts.feed_metrics import CAP_CERTIFICATE, CAP_FAULTS, CAP_MESSAGES
 from alerts.handling import Story
-from alerts.model import Event, EventKind, NumberedEvent, Severity
+from alerts.model import Event, NumberedEvent, Severity
 from alerts.receivers import Notice, ReceiverSettings, Session
-from alerts.sight import Freshness, Sight, freshness
-from alerts.wire import Json, parse_stamp
+from alerts.wire import Json
 from ingest.catalog import Catalogue, Station
 from ingest.clock import MICROS_PER_SECOND, Clock
 from ingest.config_model import Duration, Text
 
 log = logging.getLogger("huewatch.cap")
-
-UNSEEN = (Freshness.NO_DATA, Freshness.NEVER)
-RENEWED = "renewed"  # the reason of an event that only keeps a message in force
 
 
 class CapSettings(ReceiverSettings):
@@ -253,44 +247,18 @@ class CapSession:
         return newest is None or newest.final or newest.renew_at <= now
 
     async def _renew(self, story: Story, as_of: Json) -> None:
-        told, newest = story.event, self._newest.get(story.event.alert_id)
+        told, station = story.event, self._receiver.station(story.event)
+        assert station is not None  # of no other is there a hazard
+        newest = self._newest.get(told.alert_id)
         reading = await self._store.reading(told.target, told.nature)
-        event = replace(
-            told,
-            event_id=_renewal(told.alert_id, newest.number if newest else 0),
-            kind=EventKind.REMINDED,
-            previous_level=told.level,
-            event_time=told.detected_at,
-            rate_per_hour=None,  # it was that of another hour
-            reason=RENEWED,
-        )
-        if reading is not None and self._is_measured(told):
-            event = replace(
-                event, observed_at=reading[0], observed=reading[1], value=_value(told, reading[1])
-            )
-        unseen = not self._is_seen(told, reading, as_of)
+        event = renewal(story, station, reading, newest.number if newest else 0)
         past = await self._store.past(told.alert_id, event.event_id, None)
         self._note(past.earlier)
         if not past.stands:  # it has ended, and its end is still to be delivered
             self._standing.pop(told.alert_id)
         elif not past.settled:
+            unseen = not is_seen(told, station, reading, as_of)
             await self._issue(Occasion(event, story.newest.seq, story, past.approved, unseen), past)
-
-    def _is_measured(self, event: Event) -> bool:
-        station = self._receiver.station(event)
-        name = event.target.rpartition("/")[2]
-        return station is not None and any(each.name == name for each in station.datastreams)
-
-    def _is_seen(self, event: Event, reading: tuple[int, float] | None, as_of: Json) -> bool:
-        """Whether readings of its target still arrive, by the clock that the data live by."""
-        station = self._receiver.station(event)
-        if as_of["state"] != Sight.CURRENT or as_of["now"] is None or station is None or reading is None:
-            return False
-        name = event.target.rpartition("/")[2]
-        cadences = {each.name: each.cadence for each in station.datastreams}
-        cadences |= {each.name: each.cadence for each in station.derived}
-        known = freshness(cadences.get(name, 0.0), reading[0], parse_stamp(as_of["now"]))
-        return known not in UNSEEN
 
     def _note(self, earlier: Sequence[Issued]) -> None:
         """Another process may have made a message before its lease was lost."""
@@ -315,16 +283,6 @@ class CapSession:
             self._again.pop(event.alert_id, None)
             CAP_MESSAGES.labels(message.kind).inc()
         return ""
-
-
-def _renewal(alert_id: str, number: int) -> str:
-    """The same renewal has the same id, however often it is tried."""
-    return str(uuid.uuid5(NAMESPACE, f"cap|{alert_id}|{number}"))
-
-
-def _value(event: Event, observed: float) -> float | None:
-    """The signal that decides, where it is the reading itself."""
-    return observed if event.rule_kind == "threshold" and event.value == event.observed else event.value
 
 
 def _by_id(catalogue: Catalogue) -> dict[str, Station]:

@@ -9,14 +9,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from alerts.cap.message import (
-    Issued,
-    Issuer,
-    Message,
-    Occasion,
-    approval_after,
-    compose,
-)
+from alerts.cap.approval import approval_after
+from alerts.cap.message import Issued, Issuer, Message, Occasion, compose
 from alerts.handling import Story, follow, said
 from alerts.model import Approval, Event, EventKind, NumberedEvent, Severity
 from ingest.catalog import Area, Station
