@@ -17,6 +17,9 @@ from ingest.cli_support import problems_reported
 
 FETCH_S = 20.0
 Source = Annotated[str, typer.Argument(help="A file, the URL of a message, or - for standard input.")]
+Token = Annotated[
+    Path | None, typer.Option(help="File with the feed's bearer token, for a URL.", exists=True)
+]
 
 cap_app = typer.Typer(no_args_is_help=True, help="CAP messages: judge and verify them.")
 
@@ -27,13 +30,13 @@ def register(app: typer.Typer) -> None:
 
 
 @cap_app.command("validate")
-def validate(source: Source) -> None:
+def validate(source: Source, token_file: Token = None) -> None:
     """Judge a message by the shape of CAP 1.2, and by what receivers complain of.
 
     Exit code 1 for errors; warnings alone leave it 0. Example: huewatch cap validate message.xml
     """
     try:
-        alert = read(_bytes(source))
+        alert = read(_bytes(source, token_file))
     except NotCap as error:
         _refuse(f"It is no CAP 1.2 message: {error}.")
     shape = shape_faults(alert)
@@ -55,6 +58,7 @@ def verify_signature(
         Path | None,
         typer.Option(help="PEM of who may sign, or of their authority, got by another way.", exists=True),
     ] = None,
+    token_file: Token = None,
 ) -> None:
     """Check the signature of a message: that all of it is as it was signed, and by whom.
 
@@ -64,7 +68,7 @@ def verify_signature(
     with problems_reported():
         trusted = certificates(certificate) if certificate else []
     try:
-        found = verify(_bytes(source), trusted)
+        found = verify(_bytes(source, token_file), trusted)
     except (NotCap, Unverified) as error:
         _refuse(f"Not verified: {_plain(str(error))}.")
     typer.echo(f"Signed by {_plain(found.name)}, valid until {found.until:%Y-%m-%d}.")
@@ -77,22 +81,24 @@ def verify_signature(
         _refuse(f"Not verified: {certificate} does not vouch for this signatory at the time of sending.")
 
 
-def _bytes(source: str) -> bytes:
+def _bytes(source: str, token_file: Path | None) -> bytes:
     """What is to be read, one byte beyond the most at most."""
     if source == "-":
         return sys.stdin.buffer.read(MOST_BYTES + 1)
     try:
         if source.startswith(("http://", "https://")):
-            return _fetched(source)
+            return _fetched(source, token_file)
         with Path(source).open("rb") as file:
             return file.read(MOST_BYTES + 1)
-    except (OSError, httpx.HTTPError) as error:
+    except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL) as error:
         _refuse(f"{_plain(source)} cannot be read: {error}.")
 
 
-def _fetched(url: str) -> bytes:
-    body = b""
-    with httpx.stream("GET", url, timeout=FETCH_S) as response:
+def _fetched(url: str, token_file: Path | None) -> bytes:
+    body, headers = b"", {}
+    if token_file is not None:
+        headers["Authorization"] = f"Bearer {token_file.read_text(encoding='utf-8').strip()}"
+    with httpx.stream("GET", url, headers=headers, timeout=FETCH_S) as response:
         response.raise_for_status()
         for part in response.iter_bytes():
             body += part

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +14,9 @@ import psycopg
 import pytest
 from lxml import etree
 from msgspec.structs import replace
+from typer.testing import CliRunner, Result
 
+import huewatch
 from alerts import delivery
 from alerts.api.serve import Feed, running_feed
 from alerts.cap import document
@@ -415,6 +418,26 @@ async def test_messages_are_served_as_they_were_stored(
     ).status_code == 304
     missing = await asyncio.to_thread(get, feed, plain_database.url, "nothing.xml")
     assert (missing.status_code, missing.headers["content-type"]) == (404, "application/problem+json")
+
+
+async def test_agencies_judge_a_message_by_its_address(
+    worker: CapReceiver, feed: Feed, plain_database: Database, table: Connection, tmp_path: Path
+) -> None:
+    tell(table, happening(1))
+    (alert,) = await stored(table, 1)
+    url = f"{feed.url}/api/v1/cap/{text(alert, 'identifier')}.xml"
+    token = tmp_path / "token"
+    token.write_text(headers(plain_database.url).get("Authorization", "Bearer none").removeprefix("Bearer "))
+
+    def ask(verb: str, address: str) -> Result:
+        return CliRunner().invoke(huewatch.app, ["cap", verb, address, f"--token-file={token}"])
+
+    judged = await asyncio.to_thread(ask, "validate", url)
+    assert (judged.exit_code, judged.output) == (0, "0 errors, 0 warnings.\n")
+    unsigned = await asyncio.to_thread(ask, "verify", url)
+    assert (unsigned.exit_code, "it is not signed" in unsigned.output) == (1, True)
+    missing = await asyncio.to_thread(ask, "verify", f"{feed.url}/api/v1/cap/nothing.xml")
+    assert (missing.exit_code, "404" in missing.output) == (1, True)
 
 
 async def test_a_reader_gets_each_message_once_whenever_it_polls(
