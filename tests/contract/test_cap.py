@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import random
+import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -23,6 +24,7 @@ from alerts.cap import document
 from alerts.cap import store as cap_store
 from alerts.cap.document import children, text
 from alerts.cap.message import Message
+from alerts.cap.signature import Unverified, certificates, verify
 from alerts.cap.store import NumberTaken
 from alerts.delivery import Worker
 from alerts.handling import Action
@@ -36,7 +38,7 @@ from ingest.catalog import Area, Catalogue
 from ingest.clock import Clock
 from ingest.config_model import Text
 from tests.support.access import headers
-from tests.support.cap import Life, flood
+from tests.support.cap import ISSUER, Life, flood
 from tests.support.cap_reader import ATOM, AtomReader
 from tests.support.databases import Database
 from tests.support.feed import (
@@ -108,10 +110,15 @@ async def feed(plain_database: Database, table: Connection) -> AsyncIterator[Fee
 
 @asynccontextmanager
 async def serving(
-    feed: Feed, url: str, hands: Hands, city: Catalogue = CITY, limits: Limits | None = None
+    feed: Feed,
+    url: str,
+    hands: Hands,
+    city: Catalogue = CITY,
+    limits: Limits | None = None,
+    settings: CapSettings = SETTINGS,
 ) -> AsyncIterator[CapReceiver]:
     """The receiver's own worker, as the feed would run it."""
-    receiver = cap_receiver(SETTINGS, url, city, hands.clock)
+    receiver = cap_receiver(settings, url, city, hands.clock)
     worker = Worker(receiver, url, feed.hub, "test", Hands().clock, random.Random(1), limits or Limits())
     task = asyncio.create_task(worker.run())
     try:
@@ -369,6 +376,16 @@ async def test_a_number_that_another_has_taken_is_not_used_again(table: Connecti
         cap_store.append(table, other, an_id(2), b"<x/>")
 
 
+def test_who_may_not_read_sees_what_is_public_and_how_far_that_goes(table: Connection) -> None:
+    public = dataclasses.replace(ISSUER, public=True)
+    for at, issuer in enumerate((ISSUER, public, ISSUER), start=1):
+        message = next(flood(Life(issuer=issuer, name=str(at))))
+        cap_store.append(table, _renumbered(message, at), an_id(at), b"<x/>")
+    assert [one.number for one in cap_store.page(table, 1, 3, restricted=False)] == [2]
+    assert cap_store.head(table, restricted=False).number == 2
+    assert cap_store.head(table, restricted=True).number == 3
+
+
 # -- the documents
 
 
@@ -418,6 +435,24 @@ async def test_messages_are_served_as_they_were_stored(
     ).status_code == 304
     missing = await asyncio.to_thread(get, feed, plain_database.url, "nothing.xml")
     assert (missing.status_code, missing.headers["content-type"]) == (404, "application/problem+json")
+
+
+async def test_what_is_served_is_what_the_city_signed(
+    feed: Feed, plain_database: Database, table: Connection, tmp_path: Path, hands: Hands
+) -> None:
+    scripts = Path(__file__).parents[2] / "scripts" / "certificates"
+    subprocess.run([scripts, "authority", tmp_path, "ioc.example.vn"], check=True)
+    subprocess.run([scripts, "gateway", tmp_path, "city"], check=True)
+    files = {"key_file": tmp_path / "gateways/city.key", "certificate_file": tmp_path / "gateways/city.crt"}
+    settings = SETTINGS.model_copy(update=files)
+    async with serving(feed, plain_database.url, hands, settings=settings):
+        tell(table, happening(1))
+        (alert,) = await stored(table, 1)
+    served = await asyncio.to_thread(get, feed, plain_database.url, f"{text(alert, 'identifier')}.xml")
+    found = verify(served.content, certificates(tmp_path / "ca.crt"))
+    assert (found.name, found.trusted) == ("CN=city", True)
+    with pytest.raises(Unverified):
+        verify(served.content.replace(b"Minor", b"Severe"), certificates(tmp_path / "ca.crt"))
 
 
 async def test_agencies_judge_a_message_by_its_address(

@@ -133,6 +133,7 @@ async def test_all_messages_of_the_demo_hold_and_a_reader_gets_each_once(
     wanted = {event.event_id for event in events if hazard_of(event, stations.get(event.station))}
     assert faults == (0,)
     assert wanted & {event_id for (event_id,) in delivered} <= made
+    print(f"{len(events)} events told, {len(made & wanted)} of them messages, {len(made - wanted)} renewals")
     assert len(stored) > 500
     everything = [document.read(bytes(xml)) for _, xml in stored]
     judge([bytes(xml) for _, xml in stored])
