@@ -3,7 +3,6 @@
 import asyncio
 import dataclasses
 import random
-import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -40,6 +39,7 @@ from ingest.config_model import Text
 from tests.support.access import headers
 from tests.support.cap import ISSUER, Life, flood
 from tests.support.cap_reader import ATOM, AtomReader
+from tests.support.certificates import Authority
 from tests.support.databases import Database
 from tests.support.feed import (
     HOUR,
@@ -440,9 +440,7 @@ async def test_messages_are_served_as_they_were_stored(
 async def test_what_is_served_is_what_the_city_signed(
     feed: Feed, plain_database: Database, table: Connection, tmp_path: Path, hands: Hands
 ) -> None:
-    scripts = Path(__file__).parents[2] / "scripts" / "certificates"
-    subprocess.run([scripts, "authority", tmp_path, "ioc.example.vn"], check=True)
-    subprocess.run([scripts, "gateway", tmp_path, "city"], check=True)
+    Authority(tmp_path).gateway("city")
     files = {"key_file": tmp_path / "gateways/city.key", "certificate_file": tmp_path / "gateways/city.crt"}
     settings = SETTINGS.model_copy(update=files)
     async with serving(feed, plain_database.url, hands, settings=settings):
