@@ -45,7 +45,7 @@ def build(message: Message) -> Element:
 def _info(alert: Element, message: Message, said: Info) -> None:
     info, assessed = etree.SubElement(alert, _tag("info")), message.assessment
     _add(info, "language", said.language)
-    for category in message.categories:
+    for category in message.hazard.categories:
         _add(info, "category", category.value)
     _add(info, "event", said.event)
     for response in assessed.response:

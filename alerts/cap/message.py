@@ -21,12 +21,12 @@ receiver of kind `cap`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from alerts.cap import words
 from alerts.cap.approval import Approved, standing_approval
-from alerts.cap.hazard import APPROVED_ONLY, Assessment, Category, Hazard, Response, assess, hazard_of
+from alerts.cap.hazard import Assessment, Hazard, Response, assess, hazard_of
 from alerts.handling import Story, of_people
 from alerts.headline import LOCAL, Words
 from alerts.model import Event, EventKind, Severity
@@ -151,10 +151,6 @@ class Message:
     final: bool
 
     @property
-    def categories(self) -> tuple[Category, ...]:
-        return self.hazard.categories
-
-    @property
     def triplet(self) -> str:
         """How later messages refer to it."""
         return f"{self.sender},{self.identifier},{stamp(self.sent)}"
@@ -192,7 +188,7 @@ def compose(
     public = approval is not None or issuer.public or any(one.public for one in in_force)
     assessed = _responses(assess(told, hazard), approval)
     expires = _second(sent + lifetime)
-    identifier = identify(sent, number, told.event_id)
+    identifier = identify(sent, number, occasion.event.event_id)
     area = station.area
     polygon = area.polygon if area else ()
     location = station.location
@@ -264,15 +260,12 @@ def _kind(told: Event, in_force: Sequence[Issued]) -> str:
 
 
 def _responses(assessed: Assessment, approval: Event | None) -> Assessment:
-    """With the approved responses in place of the table's; without those that nobody approved."""
-    response = assessed.response
-    if approval is not None and approval.approval is not None:
-        known = {each.value for each in Response}
-        named = tuple(Response(each) for each in approval.approval.response if each in known)
-        response = named or response
-    elif any(each in APPROVED_ONLY for each in response):
-        response = tuple(each for each in response if each not in APPROVED_ONLY)
-    return Assessment(assessed.severity, assessed.urgency, assessed.certainty, response)
+    """With the approved responses in place of the table's, as far as CAP knows them."""
+    if approval is None or approval.approval is None:
+        return assessed
+    known = {each.value for each in Response}
+    named = tuple(Response(each) for each in approval.approval.response if each in known)
+    return replace(assessed, response=named or assessed.response)
 
 
 def _infos(

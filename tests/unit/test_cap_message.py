@@ -151,6 +151,8 @@ def test_several_in_one_second_are_told_apart_and_in_order(life: Life) -> None:
     assert len({message.sent for message in messages}) == 1
     identifiers = [message.identifier for message in messages]
     assert sorted(set(identifiers)) == identifiers
+    begins = [identifier.rpartition(".")[2] for identifier in identifiers]
+    assert begins == [numbered.event.event_id[:8] for numbered in life.events]
     assert messages[-1].references == tuple(one.triplet for one in messages[:-1])
 
 
