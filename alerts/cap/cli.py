@@ -6,13 +6,11 @@ import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-import httpx
 import typer
 
 from alerts.cap.document import MOST_BYTES, NotCap, read
 from alerts.cap.lint import lint
 from alerts.cap.schema import shape_faults
-from alerts.cap.signature import Unverified, certificates, verify
 from ingest.cli_support import problems_reported
 
 FETCH_S = 20.0
@@ -65,6 +63,8 @@ def verify_signature(
     Exit code 1 when it is not signed, was changed, or --certificate does not vouch for the signatory.
     Example: huewatch cap verify message.xml --certificate city.crt
     """
+    from alerts.cap.signature import Unverified, certificates, verify  # no other command pays for its start
+
     with problems_reported():
         trusted = certificates(certificate) if certificate else []
     try:
@@ -90,20 +90,26 @@ def _bytes(source: str, token_file: Path | None) -> bytes:
             return _fetched(source, token_file)
         with Path(source).open("rb") as file:
             return file.read(MOST_BYTES + 1)
-    except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL) as error:
+    except (OSError, ValueError) as error:
         _refuse(f"{_plain(source)} cannot be read: {error}.")
 
 
 def _fetched(url: str, token_file: Path | None) -> bytes:
+    """The body of an answer; `OSError` where there is none. Redirects are not followed: a token is for one."""
+    import httpx  # no other command pays for its start
+
     body, headers = b"", {}
     if token_file is not None:
         headers["Authorization"] = f"Bearer {token_file.read_text(encoding='utf-8').strip()}"
-    with httpx.stream("GET", url, headers=headers, timeout=FETCH_S) as response:
-        response.raise_for_status()
-        for part in response.iter_bytes():
-            body += part
-            if len(body) > MOST_BYTES:
-                break
+    try:
+        with httpx.stream("GET", url, headers=headers, timeout=FETCH_S) as response:
+            response.raise_for_status()
+            for part in response.iter_bytes():
+                body += part
+                if len(body) > MOST_BYTES:
+                    break
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise OSError(str(error)) from error
     return body
 
 
