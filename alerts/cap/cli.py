@@ -95,7 +95,7 @@ def _bytes(source: str, token_file: Path | None) -> bytes:
 
 
 def _fetched(url: str, token_file: Path | None) -> bytes:
-    """The body of an answer; `OSError` where there is none. Redirects are not followed: a token is for one."""
+    """The body of an answer, or `OSError`. No redirect is followed: the token is for one address."""
     import httpx  # no other command pays for its start
 
     body, headers = b"", {}
