@@ -30,6 +30,9 @@ ACCESS_REFUSED = Counter("huewatch_feed_access_refused", "Requests that were not
 DELIVERY_PROVEN = Gauge(
     "huewatch_delivery_proven_timestamp_seconds", "When a receiver took the daily test last", ["receiver"]
 )
+CAP_MESSAGES = Counter("huewatch_cap_messages", "CAP messages that were made, by msgType", ["kind"])
+CAP_FAULTS = Counter("huewatch_cap_faults", "Events of which no CAP message could be made: a fault of ours")
+CAP_CERTIFICATE = Gauge("huewatch_cap_certificate_end", "End of the city's certificate, seconds since 1970")
 
 ALL = (
     SSE_CLIENTS,
@@ -47,4 +50,7 @@ ALL = (
     ACCESS_REFUSED,
     DELIVERY_PROVEN,
     DELIVERY_REACHED,
+    CAP_MESSAGES,
+    CAP_FAULTS,
+    CAP_CERTIFICATE,
 )

@@ -20,7 +20,7 @@ from alerts.model import NumberedEvent
 from alerts.proof_store import State, test_event
 from alerts.receivers import Gone, Notice, Receiver, ReceiverSettings, Undeliverable, Unreachable
 from alerts.receivers.book import ReceiverBook, load_book
-from alerts.receivers.registry import probe
+from alerts.receivers.registry import Surroundings, probe
 from alerts.store import Connection
 from ingest.catalog import Catalogue, load_catalogue
 from ingest.cli_support import config_folder, database, printable, problems_reported, settings_of
@@ -68,7 +68,8 @@ def receivers_test(context: typer.Context, name: NameArgument) -> None:
         book, catalogue = _book(settings)
         chosen = _known(book, name)
         with services_of(settings, "feed", f"huewatch-test-{settings.partition}", own=False) as services:
-            said = asyncio.run(_try(probe(chosen, services.broker, catalogue)))
+            around = Surroundings(services.broker, catalogue, services.database_url, system_clock())
+            said = asyncio.run(_try(probe(chosen, around)))
     typer.echo(f"{name}: {printable(said or 'taken.')}", err=bool(said))
     raise typer.Exit(1 if said else 0)
 

@@ -44,6 +44,17 @@ class Location(Model):
     quality: Literal["surveyed", "approximate"] = "approximate"
 
 
+Corner = tuple[Annotated[float, Field(ge=-90, le=90)], Annotated[float, Field(ge=-180, le=180)]]
+
+
+class Area(Model):
+    """The ground that a station's alerts are about: a closed ring of (lat, lon), and the national codes of
+    the communes in it."""
+
+    polygon: Annotated[tuple[Corner, ...], Field(max_length=500)] = ()  # a ward's outline to some 50 m
+    communes: tuple[Annotated[str, Field(pattern=r"^[0-9]{5}$")], ...] = ()
+
+
 class Level(Model):
     """A named alert level of a station, e.g. BĐ I at 1.00 m.
 
@@ -158,6 +169,7 @@ class Station(Model):
     datum: Annotated[str, Field(min_length=1, max_length=64)] | None = None  # that its levels are printed in
     nature: Nature = Nature.ACTUAL
     ward: Text | None = None  # phường or xã
+    area: Area | None = None  # for CAP messages; without a polygon a circle around the station
     tags: tuple[Identifier, ...] = ()  # by which rules may select it
     commissioned: Time | None = None  # by when it must have been heard of; later: "never heard"
     datastreams: tuple[Datastream, ...]

@@ -16,6 +16,7 @@ DATA = {
     "huewatch_config": ["mosquitto/mosquitto.conf", "mosquitto/services.acl", "mosquitto/gateways.acl"],
     "ingest.store": ["migrations"],
     "alerts": ["migrations", "console"],
+    "alerts.cap": ["cap12.rng"],
 }
 
 

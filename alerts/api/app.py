@@ -10,6 +10,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from alerts.api import handling, problems, quiet, session, shifts, status, v1
+from alerts.api.cap_feed import cap_router
 from alerts.api.door import Door
 from alerts.api.files import Exports
 from alerts.api.hub import Hub
@@ -51,5 +52,6 @@ def create_app(hub: Hub, door: Door, writer: Writer, publication: Publication | 
     app.include_router(handling.router)
     app.include_router(shifts.router)
     app.include_router(quiet.router)
+    app.include_router(cap_router())
     app.include_router(console_router())
     return app

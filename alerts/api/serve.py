@@ -34,6 +34,7 @@ from alerts.delivery import Worker
 from alerts.housekeeping import keep_house
 from alerts.receivers import Receiver
 from alerts.receivers.book import ReceiverBook, default_book
+from alerts.receivers.registry import Surroundings
 from alerts.receivers.wants import Wishes
 from alerts.suppression import Limits
 from alerts.watching import Watch
@@ -46,6 +47,7 @@ from ingest.model import Nature
 from ingest.mqtt import BrokerSettings
 from ingest.reload import on_hangup
 from ingest.store.errors import Fatal
+from ingest.yaml_lines import ConfigError
 
 UNREAD_MS = 20_000  # a peer that takes nothing for so long is cut off by the kernel
 SEND_BUFFER = 128 * 1024  # what the kernel keeps for a client before it is slow in our eyes
@@ -111,7 +113,7 @@ async def serve_feed(
                 reloading.cancel()
                 await asyncio.to_thread(health.shutdown)
                 health.server_close()
-    except* (Fatal, CannotListen) as group:
+    except* (Fatal, CannotListen, ConfigError) as group:
         fatal = _first(group)
     else:
         return
@@ -188,7 +190,7 @@ async def running_feed(
                 rng = random.Random(f"{owner}/{wishes.name}")
                 return Worker(receiver, wishes, database_url, hub, owner, clock, rng, limits)
 
-            crew = Crew(group, hire, broker)
+            crew = Crew(group, hire, Surroundings(broker, catalogue, database_url, clock))
             crew.use(book or default_book(nature), catalogue)
             background = [
                 group.create_task(_check_nature(reader, clock), name="feed nature"),

@@ -18,7 +18,8 @@ from alerts.model import EventKind, NumberedEvent
 from alerts.proof_store import test_event as proof
 from alerts.receivers import Notice
 from alerts.receivers.mqtt import MqttReceiver, MqttSettings
-from alerts.receivers.registry import probe
+from alerts.receivers.registry import Surroundings, probe
+from ingest.clock import system_clock
 from ingest.embedded import HOST, EmbeddedBroker
 from ingest.embedded_server import free_port
 from ingest.mqtt import BrokerSettings
@@ -103,7 +104,8 @@ async def test_a_message_from_beside_the_feed_leaves_its_status(
     await status(ioc, "current")
     beside = replace(ours(broker), client_id="huewatch-test")
     tested = Notice(NumberedEvent(0, NOW, proof(NOW, "by hand")), silent=True)
-    async with probe(MqttSettings(name="mqtt"), beside, CITY).connect() as session:
+    around = Surroundings(beside, CITY, "", system_clock())
+    async with probe(MqttSettings(name="mqtt"), around).connect() as session:
         await session.deliver(tested)
     await heard(ioc, 0)
     await asyncio.sleep(0.5)  # a status that the end of the connection would leave
