@@ -23,8 +23,8 @@ $(STAMP): pyproject.toml
 demo: setup ## Play the flood of October 2025; ONCE=1: once, with a verdict
 	$(BIN)/huewatch demo $(if $(ONCE),--once) $(ARGS)
 
-test: setup ## All tests; ARGS='-k name' for some
-	$(BIN)/pytest $(ARGS)
+test: setup ## All tests, on up to four cores; ARGS='-k name' for some
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(STAMP) ## Style, formatting and types
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -23,13 +24,17 @@ import alerts.cli
 import alerts.forecast.cli
 import ingest.cli
 import simulators.cli
+from alerts import access_store
+from alerts.access import Kind, Policy, Public, Scope, new_credential
 from alerts.engine import Engine
 from alerts.forecast.sink import ForecastSink, gauges_of
 from alerts.forecast.tracker import Tracker
 from alerts.judged import Judge
+from alerts.receivers.book import load_book, read_book
 from alerts.rules.book import Rule, read_rules
 from alerts.sink import AlertSink
 from alerts.suppression import Limits
+from alerts.watching import Watch
 from ingest.catalog import Catalogue, load_catalogue, read_catalogue
 from ingest.cli_support import config_folder, printable, problems_reported, settings_of
 from ingest.clock import system_clock
@@ -129,7 +134,7 @@ def feed(
         int | None, typer.Option(min=1, max=65_535, help="Port of page and API instead of the settings'.")
     ] = None,
 ) -> None:
-    """Tell people and systems: the page, HTTP, SSE, and alerts over MQTT.
+    """Tell people and systems: the page, HTTP, SSE, and the receivers of receivers.yaml.
 
     Example: huewatch --embedded ./data feed    (beside: huewatch --embedded ./data run)
     """
@@ -141,6 +146,11 @@ def feed(
         settings = settings_of(context)
         read = partial(load_catalogue, config_folder(settings) / "catalog", settings.nature)
         nature = settings.nature or Nature.ACTUAL
+        if settings.embedded is not None:
+            typer.echo(
+                f"A token: huewatch --embedded {settings.embedded} token create me --scope acknowledge"
+            )
+        receivers = partial(load_book, config_folder(settings), nature)
         with services_of(settings, "feed", f"huewatch-feed-{settings.partition}", own=False) as services:
             asyncio.run(
                 serve_feed(
@@ -153,6 +163,9 @@ def feed(
                     settings.metrics_host,
                     settings.feed_metrics_port,
                     limits_of(settings),
+                    policy_of(settings),
+                    receivers,
+                    watch_of(settings),
                     Publication(settings.publisher, settings.licence, settings.max_age_days),
                 )
             )
@@ -169,22 +182,36 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
+def watch_of(settings: Settings) -> Watch | None:
+    """After how long nobody watches; None: nobody need."""
+    return Watch(settings.watch_grace, settings.watch_idle) if settings.watch else None
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What may be read by anybody, and whom the feed believes."""
+    named = settings.feed_public.split(",") if settings.feed_public else []
+    return Policy(frozenset(map(Public, named)), settings.feed_https, settings.feed_proxies)
+
+
 @app.command()
 def check(context: typer.Context) -> None:
-    """Lint catalogue and rules, with file, line and remedy, and print the settings in force.
+    """Lint catalogue, rules and receivers, with file, line and remedy, and print the settings in force.
 
     Example: huewatch --config my-city check
     """
     loaded = context.find_object(Loaded)
     assert loaded is not None  # the callback has loaded them
     _print_settings(loaded)
-    catalogue, rules, problems = _read_configuration(loaded.settings)
-    code = report(problems)
+    settings = loaded.settings
+    catalogue, rules, problems = _read_configuration(settings)
+    ids = {rule.id for rule in rules}
+    book, faults = read_book(config_folder(settings), settings.nature or Nature.ACTUAL, catalogue, ids)
+    code = report([*problems, *faults])
     if not code:
         streams = sum(len(station.datastreams) for station in catalogue.stations)
         derived = sum(len(station.derived) for station in catalogue.stations)
         found = f"{len(catalogue.stations)} stations, {streams} datastreams, {derived} derived"
-        typer.echo(f"OK: {found}, {len({rule.id for rule in rules})} rules.")
+        typer.echo(f"OK: {found}, {len(ids)} rules, {len(book.receivers)} receivers.")
     raise typer.Exit(code)
 
 
@@ -230,9 +257,18 @@ def demo_services(host: str, port: int, config: Path | None) -> Iterator[Service
         yield Services(
             Address("127.0.0.1", broker.port, "simulator", broker.accounts["simulator"]),
             page,
+            _demo_token(postgres.url),
             [f"http://127.0.0.1:{health}/readyz", f"{page}/readyz"],
             children,
         )
+
+
+def _demo_token(database_url: str) -> str:
+    """A token for everything, of a database that is thrown away with it."""
+    credential = new_credential(Kind.TOKEN, secrets.token_bytes)
+    with closing(connect(database_url, application_name="huewatch-demo")) as connection:
+        access_store.create(connection, credential, "demo", Scope.ADMINISTER, "demo", None)
+    return credential.text
 
 
 def page_url(host: str, port: int) -> str:

@@ -1,8 +1,9 @@
 """Claim, deliver, record: one worker per receiver, in the feed's process.
 
-Promises: each event reaches each receiver at least once under one `event_id`, in sequence order, or is
-recorded as superseded; a receiver or a database that is down delays no other receiver; nothing is sent inside
-a transaction. Does not promise exactly once: what was delivered and not recorded is delivered again.
+Promises: each event that a receiver wants reaches it at least once under one `event_id`, in sequence order,
+or is recorded as superseded, suppressed, or refused by the receiver for good; a receiver or a database that
+is down delays no other receiver; nothing is sent inside a transaction. Does not promise exactly once: what
+was delivered and not recorded is delivered again.
 While the database is away the way to the receiver stays open, and says that nothing is known.
 """
 
@@ -13,6 +14,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
 
 import psycopg
@@ -24,7 +26,8 @@ from alerts.delivery_plan import Plan, Step, Waiting, plan, settled, through
 from alerts.feed_metrics import DELIVERED, DELIVERY_FAILURES, DELIVERY_PENDING
 from alerts.feed_store import Connection
 from alerts.model import NumberedEvent
-from alerts.receivers import Receiver, Session, Unreachable
+from alerts.receivers import Gone, Receiver, Session, Undeliverable, Unreachable
+from alerts.receivers.wants import Wishes
 from alerts.sight import Sight
 from alerts.suppression import Limits
 from ingest.clock import Clock
@@ -95,11 +98,15 @@ class Desk:
 
 
 class Worker:
-    """Serves one receiver until cancelled. `owner` names this process; `rng` spreads the retries."""
+    """Serves one receiver until cancelled, or until it wants nothing more.
+
+    `owner` names this process; `rng` spreads the retries.
+    """
 
     def __init__(
         self,
         receiver: Receiver,
+        wishes: Wishes,
         database_url: str,
         hub: Hub,
         owner: str,
@@ -108,6 +115,7 @@ class Worker:
         limits: Limits,
     ) -> None:
         self._receiver = receiver
+        self._wishes = wishes
         self._name = receiver.settings.name
         self._desk = Desk(database_url, f"huewatch delivery {self._name}")
         self._hub = hub
@@ -116,14 +124,22 @@ class Worker:
         self._rng = rng
         self._limits = limits
         self._failures = 0
+        self._asked_s = 0.0  # how long the receiver has asked us to wait
+        self._gone = False
         self._event_since: dict[int, float] = {}
         self._alert_since: dict[str, float] = {}
+
+    def use(self, wishes: Wishes) -> None:
+        """Choose by these wishes from now on."""
+        self._wishes = wishes
 
     async def run(self) -> None:
         try:
             while True:
                 await self._attempt()
-                await self._clock.sleep(self._pause())
+                if self._gone:
+                    return
+                await self._clock.sleep(max(self._pause(), self._asked_s))
         finally:
             with suppress(Unavailable, StoreError, TimeoutError):
                 async with asyncio.timeout(RELEASE_S):
@@ -132,8 +148,11 @@ class Worker:
 
     async def _attempt(self) -> None:
         """One connection to the receiver, from claim to loss. Only cancellation leaves it."""
+        self._asked_s = 0.0
         try:
             await self._serve()
+        except* Gone as group:
+            await self._stop(group.exceptions[0])
         except* (Unreachable, Unavailable) as group:
             await self._failed(group.exceptions[0])
         except* LeaseLost:
@@ -151,17 +170,24 @@ class Worker:
             group.create_task(self._report(session), name=f"{self._name} report")
             group.create_task(self._renew(), name=f"{self._name} renew")
             await session.restore(await self._desk.call(delivery_store.standing, cursor))
+            await self._desk.call(delivery_store.connected, self._name, self._owner)
             log.info("receiver_connected", extra={"receiver": self._name, "after": cursor})
-            self._failures = 0
             await self._pump(session)
 
     async def _failed(self, error: BaseException) -> None:
         self._failures += 1
+        self._asked_s = error.after_s if isinstance(error, Unreachable) else 0.0
         DELIVERY_FAILURES.labels(self._name).inc()
         if self._failures == 1:
             log.warning("receiver_unreachable", extra={"receiver": self._name, "error": str(error)})
         with suppress(Unavailable):
             await self._desk.call(delivery_store.fail, self._name, self._owner, str(error))
+
+    async def _stop(self, error: BaseException) -> None:
+        self._gone = True
+        log.error("receiver_gone", extra={"receiver": self._name, "error": str(error)})
+        with suppress(Unavailable):
+            await self._desk.call(delivery_store.stopped, self._name, self._owner, str(error))
 
     def _pause(self) -> float:
         """Seconds before the next attempt: doubling, with full jitter above a half, at most 30."""
@@ -196,6 +222,7 @@ class Worker:
             while True:
                 try:
                     wait_s = await self._round(session)
+                    self._failures = 0  # only here: of a webhook no connection says that it is reached
                 except Unavailable:
                     wait_s = POLL_S
                 with suppress(TimeoutError):
@@ -228,14 +255,15 @@ class Worker:
             self._event_since.setdefault(numbered.seq, now)
             self._alert_since.setdefault(numbered.event.alert_id, now)
         told = await self._desk.call(delivery_store.told, self._name, alerts)
-        past = await self._desk.call(delivery_store.past, self._name, cursor, pending, self._limits)
+        wishes = self._wishes
+        past = await self._desk.call(delivery_store.past, wishes, cursor, pending, self._limits)
         return plan(
             pending,
             Waiting(self._event_since, self._alert_since),
             now,
             draining=self._hub.as_of.state is not Sight.CURRENT,
             told=told,
-            natures=self._receiver.settings.natures,
+            wishes=wishes,
             past=past,
             limits=self._limits,
         )
@@ -245,19 +273,31 @@ class Worker:
         done: list[Step] = []
         try:
             for step in steps:
-                if step.notice:
-                    await session.deliver(step.notice)
-                    self._alert_since.pop(step.notice.numbered.event.alert_id, None)
-                if step.keep:
-                    await session.keep(step.keep)
-                done.append(step)
+                finished = await self._deliver(session, step)
+                done.append(finished)
         finally:
             if kept := settled(done):
                 await self._record(kept)
 
+    async def _deliver(self, session: Session, step: Step) -> Step:
+        """The step as it came out: a notice that is refused for good is let go, with the reason."""
+        if step.notice:
+            try:
+                await session.deliver(step.notice)
+            except Undeliverable as error:
+                said = {"receiver": self._name, "seq": step.seq, "error": str(error)}
+                log.error("notice_refused", extra=said)
+                step = replace(step, error=str(error), failed=not error.partly)
+        if step.notice:
+            self._alert_since.pop(step.notice.numbered.event.alert_id, None)
+        if step.keep:
+            await session.keep(step.keep)
+        return step
+
     async def _record(self, done: Sequence[Step]) -> None:
         if not await self._desk.call(delivery_store.record, self._name, self._owner, done):
             raise LeaseLost
+        self._failures = 0
         for step in done:
             self._event_since.pop(step.seq, None)
             DELIVERED.labels(self._name, delivery_store.outcome(step)).inc()

@@ -7,17 +7,25 @@ settled with its cause. The end of an alert is told to whoever was told of the a
 Of many openings at once the first few go one by one; the rest is collected and told as one digest, by the
 last of them. Sequence order is kept, so what settles or is collected holds the events behind it: for
 `LONGEST_S`, or until something comes that must not wait.
+
+A receiver's filter (`Wishes`) chooses alerts by their events. Once it has let an event of an alert pass, all
+that changes the alert is the receiver's too; once an unanswered alert has come to it, everything of that
+alert is. An end alone is no reason to hear of an alert. To people reminders of one area go together: the
+first is told, those within an interval after it wait for the next, which lists them. The daily test goes to
+all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from alerts.handling import FOR_THE_RECORD, Story, follow, of_people
 from alerts.model import Event, EventKind, NumberedEvent
 from alerts.receivers import Notice
+from alerts.receivers.wants import Wishes
 from alerts.suppression import (
+    OUR_REMINDERS,
     Cause,
     Limits,
     Scene,
@@ -48,8 +56,10 @@ Pair = tuple[str, str]  # rule, target
 class Step:
     """One event's lot: a notice to deliver, the number of what superseded it, or what suppressed it.
 
-    None of these: the receiver does not take events of this nature, and the cursor passes. `keep`: how the
-    alert stands after it, where that is the newest of its (rule, target), for receivers that keep states.
+    None of these: the receiver does not take events of this nature or does not want this one, and the cursor
+    passes. `keep`: how the alert stands after it, where that is the newest of its (rule, target), for
+    receivers that keep states; their filter is for what is told. `error`: why some or all of those behind the
+    receiver did not take the notice, and `failed`: nobody did.
     """
 
     seq: int
@@ -57,6 +67,8 @@ class Step:
     superseded_by: int | None = None
     suppressed: Suppression | None = None
     keep: Story | None = None
+    error: str = ""
+    failed: bool = False
 
     @property
     def digest(self) -> int | None:
@@ -88,6 +100,8 @@ class Past:
     `stories`: of their alerts, and of what is open at their stations. `hushed`:
     what has suppressed the newest event of an alert. `turns`: how their (rule, target)s have opened and
     closed. `crowd`: the openings of which the receiver was told lately, by (rule, target).
+    `followed`: alerts of which the receiver's filter has let an event pass. `called`: those that have come to
+    it unanswered. `reminders`: the newest, in order, each with whether it was told or waits for a digest.
     """
 
     stories: Mapping[str, Story] = field(default_factory=dict)
@@ -96,6 +110,18 @@ class Past:
     crowd: Mapping[Pair, int] = field(default_factory=dict)
     windows: Sequence[Window] = ()
     silences: Sequence[Silence] = ()
+    followed: Collection[str] = ()
+    called: Collection[str] = ()
+    reminders: Sequence[tuple[NumberedEvent, bool]] = ()
+
+
+@dataclass(slots=True)
+class _Round:
+    """The reminders of one area: the newest that was told, when it was decided, and what waits since."""
+
+    seq: int
+    at: int
+    waiting: dict[str, NumberedEvent] = field(default_factory=dict)  # by alert
 
 
 @dataclass(slots=True)
@@ -112,7 +138,7 @@ def plan(
     *,
     draining: bool,
     told: Collection[str],
-    natures: Collection[str],
+    wishes: Wishes,
     past: Past | None = None,
     limits: Limits | None = None,
 ) -> Plan:
@@ -121,7 +147,7 @@ def plan(
     `draining`: more old events may follow. `told`: ids of alerts of which the receiver has heard before.
     """
     limits = limits or Limits()
-    lots = list(_Reading(past or Past(), told, natures, limits).lots(pending))
+    lots = list(_Reading(past or Past(), told, wishes, limits).lots(pending))
     steps: list[Step] = []
     place = 0
     while place < len(lots):
@@ -158,9 +184,12 @@ def is_old(numbered: NumberedEvent) -> bool:
 class _Reading:
     """The waiting events in order, each with its lot before anything waits or is collected."""
 
-    def __init__(self, past: Past, told: Collection[str], natures: Collection[str], limits: Limits) -> None:
-        self._past, self._natures, self._limits = past, natures, limits
+    def __init__(self, past: Past, told: Collection[str], wishes: Wishes, limits: Limits) -> None:
+        self._past, self._wishes, self._limits = past, wishes, limits
         self._heard = set(told)
+        self._followed = {*past.followed, *told}
+        self._called = set(past.called)
+        self._rounds: dict[str, _Round] = {}
         self._hushed = dict(past.hushed)
         self._stories = dict(past.stories)
         self._turns = dict(past.turns)
@@ -169,6 +198,8 @@ class _Reading:
         self._at: dict[str, dict[Pair, str]] = {}  # the same by station
         for alert_id, story in sorted(past.stories.items(), key=lambda item: item[1].newest.seq):
             self._stands(alert_id, story.event)
+        for numbered, was_told in past.reminders:
+            self._remind(numbered, told=was_told)
 
     def lots(self, pending: Sequence[NumberedEvent]) -> Iterator[_Lot]:
         heads = {numbered.event.alert_id: numbered.seq for numbered in pending if _moves(numbered.event)}
@@ -177,19 +208,26 @@ class _Reading:
 
     def _lot(self, numbered: NumberedEvent, head: int) -> _Lot:
         event, seq = numbered.event, numbered.seq
+        if event.kind is EventKind.TESTED:
+            return _Lot(numbered, Step(seq, Notice(numbered, silent=True)))
         scene = self._scene(numbered)
-        if event.nature not in self._natures:
+        if event.nature not in self._wishes.natures:
             return _Lot(numbered, Step(seq))
-        why = self._kept_back(numbered, scene)
         keep = scene.after if self._current.get(_pair(event)) == event.alert_id else None
+        if not self._concerned(event):
+            return _Lot(numbered, Step(seq, keep=keep))
+        why = self._kept_back(numbered, scene)
         if why is not None:
             if not of_people(event):
                 self._hushed[event.alert_id] = why
             return _Lot(numbered, Step(seq, suppressed=why, keep=keep))
         if is_old(numbered) and seq < head:
             return _Lot(numbered, Step(seq, superseded_by=head))
+        if self._collected(numbered):
+            why = Suppression(Cause.DIGEST, str(self._remind(numbered, told=False)))
+            return _Lot(numbered, Step(seq, suppressed=why, keep=keep))
         lot = _Lot(numbered, Step(seq, self._notice(numbered, scene), keep=keep), self._crowded(event))
-        if not of_people(event):
+        if tells_condition(event) or self._wishes.called(event):
             self._heard.add(event.alert_id)
         if event.kind is EventKind.RAISED:
             self._crowd[_pair(event)] = event.detected_at
@@ -207,12 +245,60 @@ class _Reading:
             turns = self._turns.get(_pair(event), Turns())
             self._turns[_pair(event)] = turns.after(event.detected_at, event.level > 0)
         turns = self._turns.get(_pair(event), Turns())
-        beside = [self._stories[alert_id] for alert_id in self._at.get(event.station, {}).values()]
+        around = self._at.get(event.station, {}).values()
+        beside = [self._stories[alert_id] for alert_id in around if self._follows(alert_id)]
         return Scene(before, after, past.windows, past.silences, beside, turns, self._limits)
 
     def _stands(self, alert_id: str, event: Event) -> None:
         self._current[_pair(event)] = alert_id
         self._at.setdefault(event.station, {})[_pair(event)] = alert_id
+
+    def _follows(self, alert_id: str) -> bool:
+        return alert_id in self._followed or alert_id in self._called
+
+    def _concerned(self, event: Event) -> bool:
+        """Whether the receiver is to hear of the event, as far as its filter goes."""
+        alert_id = event.alert_id
+        if self._wishes.called(event):
+            self._called.add(alert_id)
+        wanted = self._wishes.wants(event)
+        begins = wanted and event.kind not in ENDED
+        if begins and tells_condition(event):
+            self._followed.add(alert_id)
+        known = alert_id in self._followed and (wanted or _binds(event))
+        return begins or known or alert_id in self._called
+
+    def _collected(self, numbered: NumberedEvent) -> bool:
+        """Whether a reminder waits for its area's next one."""
+        event, digest_s = numbered.event, self._wishes.digest_s
+        if digest_s is None or not is_plain_reminder(event) or event.alert_id not in self._heard:
+            return False  # who has not heard of an alert is not kept waiting for it
+        last = self._rounds.get(self._wishes.area(event))
+        return last is not None and event.detected_at - last.at < digest_s * MICROS_PER_SECOND
+
+    def _remind(self, numbered: NumberedEvent, *, told: bool) -> int:
+        """Take a reminder into its area's round; the number of the one that was told last."""
+        area, event = self._wishes.area(numbered.event), numbered.event
+        if told:
+            self._rounds[area] = _Round(numbered.seq, event.detected_at)
+        elif area in self._rounds:
+            self._rounds[area].waiting[event.alert_id] = numbered
+        return self._rounds[area].seq if area in self._rounds else 0
+
+    def _reminded(self, numbered: NumberedEvent) -> tuple[NumberedEvent, ...]:
+        """What a reminder that is told tells of: what has waited in its area and still stands, and itself."""
+        if self._wishes.digest_s is None or not is_plain_reminder(numbered.event):
+            return ()
+        last = self._rounds.get(self._wishes.area(numbered.event))
+        waiting = {} if last is None else last.waiting | {numbered.event.alert_id: numbered}
+        self._remind(numbered, told=True)
+        standing = (one for alert_id, one in waiting.items() if self._stands_still(alert_id))
+        found = tuple(sorted(standing, key=lambda one: one.seq))
+        return found if len(found) > 1 else ()
+
+    def _stands_still(self, alert_id: str) -> bool:
+        story = self._stories.get(alert_id)
+        return story is not None and story.open and not story.hidden
 
     def _kept_back(self, numbered: NumberedEvent, scene: Scene) -> Suppression | None:
         event, heard = numbered.event, numbered.event.alert_id in self._heard
@@ -228,12 +314,14 @@ class _Reading:
         missed = event.kind in ENDED and event.alert_id not in self._heard
         silent = missed and is_old(numbered)
         if of_people(event):
-            silent = missed or not is_loud(numbered, scene)
+            loud = is_loud(numbered, scene) or self._wishes.called(event)
+            silent = missed or not loud
         return Notice(
             numbered,
             silent=silent,
             story=scene.after,
             flaps=event.kind is EventKind.RAISED and flaps(scene.turns.opened, self._limits)[1],
+            digest=self._reminded(numbered),
         )
 
     def _crowded(self, event: Event) -> bool:
@@ -249,9 +337,26 @@ def _pair(event: Event) -> Pair:
     return event.rule, event.target
 
 
+def tells_condition(event: Event) -> bool:
+    """Whether it tells how a condition stands: no person's word, nothing for the record alone."""
+    return not of_people(event) and event.kind not in FOR_THE_RECORD
+
+
+def _binds(event: Event) -> bool:
+    """Whether who follows its alert is told whatever the filter: it changes, or what was told was wrong."""
+    return _moves(event) or event.kind in ENDED or event.kind is EventKind.REVISED
+
+
+def is_plain_reminder(event: Event) -> bool:
+    """Whether it says that nothing has changed, and nothing else."""
+    return (
+        event.kind is EventKind.REMINDED and event.reason not in OUR_REMINDERS and event.rule_kind != "self"
+    )
+
+
 def _moves(event: Event) -> bool:
     """Whether it tells another state of the condition than the event before."""
-    return not of_people(event) and event.kind not in FOR_THE_RECORD | {EventKind.REMINDED}
+    return tells_condition(event) and event.kind is not EventKind.REMINDED
 
 
 def _extent(
@@ -280,7 +385,7 @@ def _grouped(lot: _Lot, grouped: Sequence[NumberedEvent], speaker: int) -> Step:
     assert notice is not None  # only what is told is grouped
     if step.seq != speaker:
         return Step(step.seq, suppressed=Suppression(Cause.STORM, str(speaker)), keep=step.keep)
-    told = Notice(notice.numbered, notice.silent, notice.story, notice.flaps, tuple(grouped))
+    told = replace(notice, digest=tuple(grouped))
     return Step(step.seq, told, keep=step.keep)
 
 

@@ -1,5 +1,6 @@
-"""`huewatch alerts ack|assign|comment|shelve|unshelve|cancel|show|suppressed`: what people do, and why it was
-quiet. Each action is `alerts.handling_store.act` with the words of the command line.
+"""`huewatch alerts ack|assign|comment|shelve|unshelve|cancel|approve|show|suppressed`: what people do, and
+why it was quiet. Each action is `alerts.handling_store.act` with the words of the command line, and on the
+account.
 
 An alert is named by its id or the first 8 digits or more of it, as `alerts list` shows them.
 """
@@ -15,11 +16,13 @@ from rich.console import Console
 from rich.table import Table
 
 from alerts import delivery_store, handling_store, store
+from alerts.approval import Response
+from alerts.audit_store import Deed, Origin, audited
 from alerts.delivery_store import Outcome
-from alerts.handling import Action, Refused, Story, Until, stories
+from alerts.handling import Action, Approved, Refused, Story, Until, stories
 from alerts.handling_store import NoSuchAlert, Outdated
 from alerts.headline import headline, local_time
-from alerts.model import EventKind, NumberedEvent
+from alerts.model import Approval, EventKind, NumberedEvent
 from ingest.catalog import Catalogue, load_catalogue
 from ingest.cli_support import (
     config_folder,
@@ -50,6 +53,7 @@ def register(app: typer.Typer) -> None:
         ("shelve", shelve),
         ("unshelve", unshelve),
         ("cancel", cancel),
+        ("approve", approve),
         ("show", show),
         ("suppressed", suppressed),
     ):
@@ -126,6 +130,25 @@ def cancel(
     _act(context, alert, Action(EventKind.CANCELLED, by, comment), seen)
 
 
+def approve(
+    context: typer.Context,
+    alert: AlertArgument,
+    by: ByOption,
+    response: Annotated[list[Response], typer.Option(help="What people are to do, as CAP names it.")],
+    vi: Annotated[str, typer.Option(help="The text in Vietnamese.")],
+    en: Annotated[str, typer.Option(help="The text in English.")],
+    comment: CommentOption = "",
+    seen: SeenOption = None,
+) -> None:
+    """Answer by name for a text that tells people what to do. Void when the water rises above this level.
+
+    Example: huewatch alerts approve 3f2a9c41 --by An --response Avoid --vi "Không lội qua suối." \\
+        --en "Do not wade through streams."
+    """
+    text = Approval(tuple(each.value for each in response), vi.strip(), en.strip())
+    _act(context, alert, Action(EventKind.APPROVED, by, comment, text=text), seen)
+
+
 def show(context: typer.Context, alert: AlertArgument) -> None:
     """Its whole history: what was told to whom, what was kept back and why, what people have done."""
     with problems_reported(), _refusals():
@@ -180,16 +203,26 @@ def in_a_line(story: Story) -> str:
         f"{handling.assigned_to}'s" if handling.assigned_to else "",
         f"shelved by {shelved.by} until {local_time(shelved.until)}" if shelved else "",
         f"{handling.comments} comment{'s' * (handling.comments > 1)}" if handling.comments else "",
+        _approved(handling.approval) if handling.approval else "",
+        "nobody has acknowledged in time" if handling.unanswered else "",
     ]
     return ", ".join(filter(None, parts))
+
+
+def _approved(approved: Approved) -> str:
+    said = f"text {'/'.join(approved.text.response)} approved by {approved.by}"
+    return f"{said}, void since" if approved.void else said
 
 
 def _act(context: typer.Context, prefix: str, action: Action, seen: int | None) -> None:
     with problems_reported(), _refusals():
         settings = settings_of(context)
         catalogue = load_catalogue(config_folder(settings) / "catalog", settings.nature)
-        with database(settings) as connection:
+        deed = Deed(action.by, Origin.COMMAND_LINE, action.name, prefix)
+        refusals = (NoSuchAlert, Outdated, Refused)
+        with database(settings) as connection, audited(connection, deed, refusals) as note:
             alert_id = handling_store.find(connection, prefix)
+            note.amend(target=alert_id)
             event = handling_store.act(connection, alert_id, action, system_clock().now(), seen)
     station = next((each for each in catalogue.stations if each.id == event.station), None)
     said = headline(event, station)
@@ -227,7 +260,10 @@ def _became(outcome: Outcome) -> str:
         return f"not to {outcome.receiver}: {outcome.suppressed}"
     if outcome.superseded_by:
         return f"not to {outcome.receiver}: superseded by {outcome.superseded_by}"
-    return f"to {outcome.receiver} at {local_time(outcome.at)}"
+    if outcome.error is None:
+        return f"to {outcome.receiver} at {local_time(outcome.at)}"
+    whom = "not to" if outcome.outcome == "failed" else "not to all of"
+    return f"{whom} {outcome.receiver}: {outcome.error}"
 
 
 def _line(one: NumberedEvent, catalogue: Catalogue) -> str:

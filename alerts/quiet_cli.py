@@ -15,12 +15,14 @@ from rich.console import Console
 from rich.table import Table
 
 from alerts import silence_store
+from alerts.audit_store import Deed, NotDone, Origin, audited
+from alerts.covering import covered
 from alerts.headline import local_time
 from alerts.model import Severity
 from alerts.rules.book import load_rules
 from alerts.silence_store import Matcher
 from alerts.suppression import Silence
-from ingest.catalog import Catalogue, Station, load_catalogue
+from ingest.catalog import load_catalogue
 from ingest.cli_support import (
     config_folder,
     database,
@@ -29,8 +31,7 @@ from ingest.cli_support import (
     seconds_of,
     settings_of,
 )
-from ingest.derive import derivation
-from ingest.store import maintenance
+from ingest.store import Connection, maintenance
 from ingest.store.maintenance import Window
 from ingest.yaml_lines import ConfigError, Problem, nearest
 
@@ -64,7 +65,8 @@ def maintenance_start(
         settings = settings_of(context)
         keys = covered(load_catalogue(config_folder(settings) / "catalog", settings.nature), subject)
         seconds = seconds_of("--for", for_)
-        with database(settings) as connection:
+        deed = Deed(by, Origin.COMMAND_LINE, "maintenance.start", subject, detail=f"{for_}: {reason}")
+        with database(settings) as connection, audited(connection, deed, (ValueError,)):
             window = maintenance.start(connection, subject, keys, by, reason, seconds)
     typer.echo(f"Window {window.id} over {', '.join(keys)} until {local_time(window.ends)} (UTC+7).")
 
@@ -83,9 +85,9 @@ def maintenance_end(
     context: typer.Context, number: Annotated[int, typer.Argument(help="The window's number.")], by: ByOption
 ) -> None:
     """Work is done: what stands at its sensors is told within a few seconds."""
-    with problems_reported(), database(settings_of(context)) as connection:
-        window = maintenance.end(connection, number, by)
-    _ended(window, f"Window {number}")
+    with _ending(context, by, "maintenance.end", number) as connection:
+        _must_last(maintenance.end(connection, number, by), f"Window {number}")
+    typer.echo(f"Window {number} has ended.")
 
 
 @silence_app.command("start")
@@ -110,7 +112,9 @@ def silence_start(
         _must_be_known("station", station, [each.id for each in catalogue.stations])
         _must_be_known("rule", rule, [each.id for each in load_rules(folder / "rules", catalogue)])
         matcher = Matcher(rule, station, severity)
-        with database(settings) as connection:
+        target = " ".join(filter(None, (rule, station, severity)))
+        deed = Deed(by, Origin.COMMAND_LINE, "silence.start", target, detail=f"{for_}: {reason}")
+        with database(settings) as connection, audited(connection, deed, (ValueError,)):
             silence = silence_store.start(connection, matcher, by, reason, seconds)
     typer.echo(f"Silence {silence.id} until {local_time(silence.ends)} (UTC+7).")
 
@@ -131,9 +135,9 @@ def silence_end(
     by: ByOption,
 ) -> None:
     """End a silence before its time."""
-    with problems_reported(), database(settings_of(context)) as connection:
-        silence = silence_store.end(connection, number, by)
-    _ended(silence, f"Silence {number}")
+    with _ending(context, by, "silence.end", number) as connection:
+        _must_last(silence_store.end(connection, number, by), f"Silence {number}")
+    typer.echo(f"Silence {number} has ended.")
 
 
 def _must_be_known(what: str, name: str | None, known: list[str]) -> None:
@@ -141,27 +145,6 @@ def _must_be_known(what: str, name: str | None, known: list[str]) -> None:
     if name is not None and name not in known:
         remedy = nearest(name, known) or f"Name a {what} of the configuration in force."
         raise ConfigError([Problem(f"--{what}", None, f"There is no {what} {name!r}.", remedy)])
-
-
-def covered(catalogue: Catalogue, subject: str) -> list[str]:
-    """The keys of what somebody works on: measured datastreams, and what is derived from them."""
-    identifier, _, name = subject.partition("/")
-    station = next((each for each in catalogue.stations if each.id == identifier), None)
-    measured = [each.name for each in station.datastreams] if station else []
-    if station is None or not measured or (name and name not in measured):
-        known = [each.id for each in catalogue.stations] + [key for key, _, _ in catalogue.datastreams()]
-        remedy = nearest(subject, known) or "Name a station or a measured datastream of the catalogue."
-        raise ConfigError([Problem("catalogue", None, f"No sensors are at {subject!r}.", remedy)])
-    return [f"{identifier}/{each}" for each in _with_derived(station, {name} if name else set(measured))]
-
-
-def _with_derived(station: Station, names: set[str]) -> list[str]:
-    """The names, and those of what is derived from them, in the catalogue's order."""
-    found = set(names)
-    for _ in station.derived:  # what is derived from what is derived, too
-        found |= {each.name for each in station.derived if found & set(derivation(each, station).inputs)}
-    every = [each.name for each in station.datastreams] + [each.name for each in station.derived]
-    return [each for each in every if each in found]
 
 
 def _windows(windows: list[Window]) -> Table:
@@ -180,11 +163,22 @@ def _silences(silences: list[Silence]) -> Table:
     return table
 
 
-def _ended(found: object, what: str) -> None:
+@contextmanager
+def _ending(context: typer.Context, by: str, what: str, number: int) -> Iterator[Connection]:
+    """What lasts is ended before its time, and that is on the account."""
+    deed = Deed(by, Origin.COMMAND_LINE, what, str(number))
+    with problems_reported(), database(settings_of(context)) as connection:
+        try:
+            with audited(connection, deed):
+                yield connection
+        except NotDone as error:
+            typer.secho(f"{error}.", fg="red", err=True)
+            raise typer.Exit(1) from None
+
+
+def _must_last(found: object, what: str) -> None:
     if found is None:
-        typer.secho(f"{what} does not last.", fg="red", err=True)
-        raise typer.Exit(1)
-    typer.echo(f"{what} has ended.")
+        raise NotDone(f"{what} does not last")
 
 
 @contextmanager

@@ -68,7 +68,9 @@ def conditions(connection: Connection) -> list[Condition]:
 
 def conditions_of(connection: Connection, alert_ids: Sequence[str]) -> dict[str, Condition]:
     """The condition behind each of these alerts that has not ended, by the alert's id."""
-    query = f"SELECT {_CONDITION} FROM alert_condition c WHERE c.level > 0 AND c.alert_id = ANY(%s::uuid[])"
+    query = (
+        f"SELECT {_CONDITION} FROM standing_condition c WHERE c.level > 0 AND c.alert_id = ANY(%s::uuid[])"
+    )
     found = (_condition(row) for row in connection.execute(query, (list(alert_ids),)))
     return {str(condition.alert_id): condition for condition in found}
 
@@ -76,6 +78,11 @@ def conditions_of(connection: Connection, alert_ids: Sequence[str]) -> dict[str,
 def head(connection: Connection) -> int:
     """The number of the newest event; 0 before the first."""
     return int(_one(connection.execute("SELECT seq FROM event_head"))[0])
+
+
+def now(connection: Connection) -> int:
+    """The database's clock, by which events are dated when they are taken."""
+    return int(_one(connection.execute(f"SELECT {_MICROS.format('clock_timestamp()')}"))[0])
 
 
 def events_since(connection: Connection, seq: int, limit: int) -> list[NumberedEvent]:
@@ -126,7 +133,7 @@ def open_alerts(connection: Connection) -> list[OpenAlert]:
     """
     query = f"""
         SELECT {_CONDITION}, {_EVENT.format("first")}, {_EVENT.format("newest")}
-        FROM alert_condition c
+        FROM standing_condition c
         CROSS JOIN LATERAL (SELECT * FROM alert_event e WHERE e.alert_id = c.alert_id
                             ORDER BY e.seq LIMIT 1) AS first
         CROSS JOIN LATERAL (SELECT * FROM alert_event e WHERE e.alert_id = c.alert_id AND {CONDITION_TELLS}

@@ -49,6 +49,7 @@ class Cause(StrEnum):
     SPOKEN_FOR = "spoken_for"  # the id of the alert that speaks
     FLAPPING = "flapping"  # how often it has opened
     STORM = "storm"  # the number of the event whose notice is the digest
+    DIGEST = "digest"  # the number of the reminder of its area that was told last; the next one lists it
 
 
 EXPLAINED = {
@@ -62,6 +63,7 @@ EXPLAINED = {
     Cause.SPOKEN_FOR: "alert {} speaks for it",
     Cause.FLAPPING: "it flaps, {}",
     Cause.STORM: "told in the digest of event {}",
+    Cause.DIGEST: "the digest after event {} has it",
 }
 
 
@@ -151,6 +153,12 @@ def rank_of(event: Event) -> int:
     return RANK.get(event.severity, UNKNOWN_RANK)
 
 
+def as_severe_as(least: Severity) -> list[str]:
+    """The severities that rank at least as high."""
+    lowest = RANK.get(least, UNKNOWN_RANK)
+    return [each.value for each in Severity if RANK.get(each, UNKNOWN_RANK) >= lowest]
+
+
 def suppressed(numbered: NumberedEvent, scene: Scene) -> Suppression | None:
     """What keeps the event from being told, if anything does; storms are the plan's."""
     event = numbered.event
@@ -166,7 +174,7 @@ def suppressed(numbered: NumberedEvent, scene: Scene) -> Suppression | None:
         or _shelved(scene)
         or _acknowledged(event, scene)
         or _silenced(numbered, scene.silences)
-        or _spoken_for(event, scene.beside)
+        or spoken_for(event, scene.beside)
         or _flapping(event, scene)
     )
 
@@ -240,7 +248,8 @@ def _silenced(numbered: NumberedEvent, silences: Iterable[Silence]) -> Suppressi
     return None
 
 
-def _spoken_for(event: Event, beside: Iterable[Story]) -> Suppression | None:
+def spoken_for(event: Event, beside: Iterable[Story]) -> Suppression | None:
+    """Whether an audible alert of the same station speaks for it; its own is none."""
     for story in beside:
         other = story.event
         if other.alert_id != event.alert_id and _audible(story) and _speaks_for(other, event):

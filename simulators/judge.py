@@ -26,6 +26,7 @@ RULE_KINDS = {
     "saturation": What.SUBMERGED,
     "flat_line": What.STUCK,
 }
+WATCH = "@watch"  # told when nobody is at the page: of people, and not of the flood
 LEVELS = ("threshold", "accumulation")  # kinds whose rises and falls are judged
 
 
@@ -92,7 +93,9 @@ def judge(
     records = [_Record(item) for item in expected]
     known = {(item.target, item.what, item.level) for item in expected}
     unexpected: list[Line] = []
-    notified = [event for event in told_events if not event.get("shadow")]  # a rule on trial tells nobody
+    notified = [  # a rule on trial tells nobody
+        event for event in told_events if not event.get("shadow") and event["target"] != WATCH
+    ]
     for event in notified:
         unexpected += _improper(event)
         for telling in tellings(event):

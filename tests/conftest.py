@@ -18,7 +18,8 @@ from ingest.embedded import EmbeddedBroker, EmbeddedPostgres
 from tests.support.databases import Database, fresh_database
 from tests.support.parts import OPTIONAL, TIMESCALEDB, missing, need_program
 
-SEED = os.environ.get("HUEWATCH_TEST_SEED") or str(secrets.randbelow(2**32))
+# In the environment, so that the processes which share a run's tests share its seed.
+SEED = os.environ.setdefault("HUEWATCH_TEST_SEED", str(secrets.randbelow(2**32)))
 
 # A failing example is printed with a blob that repeats it. No deadline: pytest-timeout limits every test, and
 # a shared machine may pause.

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from alerts.api import problems, status, v1
+from alerts.api import documents, handling, problems, quiet, session, shifts, status, v1
+from alerts.api.door import Door
 from alerts.api.files import Exports
 from alerts.api.hub import Hub
 from alerts.api.open_data import Publication
 from alerts.api.pages import console_router
+from alerts.api.writer import Writer
 
 DESCRIPTION = """Water, rain and air of Huế: what is measured, what is alerted, how far we can see.
 
@@ -29,9 +31,16 @@ Answers with pages have `next` and a `Link` header. A cursor is good for the que
 Errors are problem documents (RFC 9457) whose `detail` says what to do."""
 
 
-def create_app(hub: Hub, publication: Publication | None = None) -> FastAPI:
-    """The application over a hub that somebody runs."""
-    app = FastAPI(
+class Application(FastAPI):
+    """FastAPI with our own document."""
+
+    def openapi(self) -> documents.Json:
+        return documents.document(self)
+
+
+def create_app(hub: Hub, door: Door, writer: Writer, publication: Publication | None = None) -> FastAPI:
+    """The application over a hub and a door that somebody runs."""
+    app = Application(
         title="Huewatch feed",
         version="1",
         description=DESCRIPTION,
@@ -39,11 +48,15 @@ def create_app(hub: Hub, publication: Publication | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url=None,  # `reference` serves the document, to whoever may read
     )
-    app.state.hub = hub
+    app.state.hub, app.state.door, app.state.writer = hub, door, writer
     app.state.exports = Exports()
     app.state.publication = publication or Publication()
     problems.install(app)
     app.include_router(status.health)
+    app.include_router(session.router, tags=["access"])
+    app.include_router(handling.router, tags=["alerts"])
     app.include_router(v1.router)
+    app.include_router(shifts.router, tags=["shifts"])
+    app.include_router(quiet.router, tags=["quiet"])
     app.include_router(console_router())
     return app

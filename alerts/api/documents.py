@@ -33,6 +33,12 @@ TAGS = (
     ("forecasts", "Levels in the next hours, extrapolated; each with its interval, its age and its record."),
     ("data health", "What readings are worth and where they went: quality, gateways, the account, gaps."),
     ("open data", "Whole days as files, with publisher and licence."),
+    (
+        "shifts",
+        "Who is there, what the next shift must know, and under which text for the public a name stands.",
+    ),
+    ("quiet", "What keeps alerts quiet: work on sensors, and somebody's wish to hear nothing of some."),
+    ("access", "Who asks, by a token or a browser's session."),
 )
 
 AS_OF: Json = {
@@ -49,12 +55,14 @@ UNCHANGED: Json = {
     "headers": {"Huewatch-As-Of": AS_OF, "ETag": ETAG},
 }
 
+PROBLEM = {"$ref": REFERENCE.format(model=ProblemDocument.__name__)}
 SAID = {
     401: "Nobody is known by this token, or there is none.",
     403: "The token does not allow this.",
     404: "There is no such thing.",
     409: "Others have acted since; `detail` says who did what.",
     422: "A parameter is not known, cannot be read or lies outside its bounds; `detail` names it.",
+    429: "Too many failures from your address.",
     503: "The database does not answer, or not in time: every state is unknown until it does.",
 }
 
@@ -134,12 +142,15 @@ def _add_errors(path: str, method: str, operation: Json) -> None:
         del found["422"]
     for status in _errors_of(path, method, operation):
         found.setdefault(str(status), _error(status))
+    for answer in found.values():
+        if MEDIA_TYPE in answer.get("content", {}):
+            answer["content"] = {MEDIA_TYPE: {"schema": PROBLEM}}
 
 
 def _errors_of(path: str, method: str, operation: Json) -> Iterator[int]:
     if path in OPEN:
         return
-    yield from (401, 403, 503)
+    yield from (401, 403, 429, 503)
     if "{" in path:
         yield 404
     if operation.get("parameters") or "requestBody" in operation:
@@ -150,8 +161,7 @@ def _errors_of(path: str, method: str, operation: Json) -> Iterator[int]:
 
 def _error(status: int) -> Json:
     headers = {"Retry-After": RETRY} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    schema = {"$ref": REFERENCE.format(model=ProblemDocument.__name__)}
-    return {"description": SAID[status], "headers": headers, "content": {MEDIA_TYPE: {"schema": schema}}}
+    return {"description": SAID[status], "headers": headers, "content": {MEDIA_TYPE: {"schema": PROBLEM}}}
 
 
 def _problem_schemas() -> Json:

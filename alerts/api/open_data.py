@@ -36,7 +36,7 @@ EDITION = "1"  # of the files; whoever changes their columns raises it
 DOCUMENTATION = "/api/v1/docs"
 FILES = "/api/v1/open-data/observations"
 
-router = APIRouter(tags=["open data"], dependencies=[Depends(needs(Scope.READ))])
+router = APIRouter(tags=["open data"], dependencies=[Depends(needs(Scope.READ, public="open_data"))])
 
 
 @dataclass(frozen=True, slots=True)

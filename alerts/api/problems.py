@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -25,6 +26,26 @@ RETRY_AFTER_S = "2"
 log = logging.getLogger("huewatch.feed")
 
 
+class Stated(HTTPException):
+    """A refusal whose problem document has members of its own (`more`)."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        more: wire.Json | None = None,
+    ) -> None:
+        super().__init__(status, detail, headers)
+        self.more = more or {}
+
+
+def documented(said: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    """Problem answers for the OpenAPI document, by status."""
+    return {status: {"description": text, "content": {MEDIA_TYPE: {}}} for status, text in said.items()}
+
+
 def install(app: FastAPI) -> None:
     """Make every error of the application a problem document."""
     app.add_exception_handler(HTTPException, _refused)
@@ -36,7 +57,8 @@ def install(app: FastAPI) -> None:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _problem(request, error.status_code, error.detail, _as_of(request), error.headers)
+    more = error.more if isinstance(error, Stated) else {}
+    return _problem(request, error.status_code, error.detail, _as_of(request), error.headers, more)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -67,9 +89,15 @@ def _as_of(request: Request) -> wire.Json:
 
 
 def _problem(
-    request: Request, status: int, detail: str, as_of: wire.Json, more: Mapping[str, str] | None = None
+    request: Request,
+    status: int,
+    detail: str,
+    as_of: wire.Json,
+    headers: Mapping[str, str] | None = None,
+    more: wire.Json | None = None,
 ) -> Response:
     body = {
+        **(more or {}),
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
@@ -77,5 +105,5 @@ def _problem(
         "instance": request.url.path,
         "as_of": as_of,
     }
-    headers = {"Retry-After": RETRY_AFTER_S} if status == 503 else {}
-    return Response(wire.encode(body), status, headers | dict(more or {}), MEDIA_TYPE)
+    again = {"Retry-After": RETRY_AFTER_S} if status == 503 else {}
+    return Response(wire.encode(body), status, again | dict(headers or {}), MEDIA_TYPE)

@@ -1,7 +1,7 @@
-"""The feed's catalogue anew while it runs: on SIGHUP, and when a `run` has taken up another configuration.
+"""The feed's catalogue and receivers anew while it runs: on SIGHUP, and when a `run` was asked to reload.
 
-Promises: a catalogue with an error leaves the old one in use, and is logged and counted; live clients stay.
-Called by `serve_feed`.
+Promises: an error in either leaves both as they were, and is logged and counted; live clients stay. Called by
+`serve_feed`.
 """
 
 from __future__ import annotations
@@ -11,22 +11,29 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from alerts.api.reader import Reader, Unavailable
+from alerts.receivers.book import ReceiverBook
 from ingest.catalog import Catalogue
 from ingest.reload import Outcome, config_version, tell, why_unread
 from ingest.store.errors import StoreError
 
 LOOK_SECONDS = 1.0
-ReadCatalogue = Callable[[], Catalogue]  # raises `ConfigError`
+ReadBoth = Callable[[], tuple[Catalogue, ReceiverBook]]  # raises `ConfigError`
+Use = Callable[[Catalogue, ReceiverBook], None]
+
+
+def version_of(catalogue: Catalogue, book: ReceiverBook) -> str:
+    """A short hash of all that the feed's files say."""
+    return f"{config_version(catalogue, ())}-{book.version}"
 
 
 async def follow_configuration(
-    reader: Reader, read: ReadCatalogue, use: Callable[[Catalogue], None], hangup: asyncio.Event
+    reader: Reader, version: str, read: ReadBoth, use: Use, hangup: asyncio.Event
 ) -> None:
-    """Give each catalogue that `read` finds to `use`, until cancelled.
+    """Give what `read` finds to `use` where it is another version, until cancelled.
 
     It is read once more as soon as the database answers: `run` may have reloaded since we started.
     """
-    version, followed = config_version(reader.catalogue, ()), None
+    followed = None
     while True:
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_SECONDS):
@@ -40,16 +47,17 @@ async def follow_configuration(
             version = await _reload(version, read, use, told=asked)
 
 
-async def _reload(version: str, read: ReadCatalogue, use: Callable[[Catalogue], None], *, told: bool) -> str:
+async def _reload(version: str, read: ReadBoth, use: Use, *, told: bool) -> str:
     """The version in use afterwards; where nothing is new this is said only when somebody has asked."""
     try:
-        catalogue = await asyncio.to_thread(read)
-        found = await asyncio.to_thread(config_version, catalogue, ())
+        catalogue, book = await asyncio.to_thread(read)
+        found = await asyncio.to_thread(version_of, catalogue, book)
+        if found != version:
+            use(catalogue, book)
     except Exception as error:
         tell(Outcome.REFUSED, version, why_unread(error))
         return version
     if found != version:
-        use(catalogue)
         tell(Outcome.APPLIED, found)
     elif told:
         tell(Outcome.UNCHANGED, found)

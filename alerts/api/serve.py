@@ -13,24 +13,29 @@ import os
 import random
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from alerts.access import Policy
 from alerts.api.app import create_app
+from alerts.api.door import Door
 from alerts.api.hub import Hub
 from alerts.api.open_data import Publication
 from alerts.api.reader import Reader, Unavailable
-from alerts.api.reload import ReadCatalogue, follow_configuration
-from alerts.api.security import SecurityHeaders
+from alerts.api.reload import ReadBoth, follow_configuration, version_of
+from alerts.api.security import BodyLimit, SecurityHeaders
+from alerts.api.writer import Writer
+from alerts.crew import Crew
 from alerts.delivery import Worker
 from alerts.housekeeping import keep_house
 from alerts.receivers import Receiver
-from alerts.receivers.mqtt import MqttSettings
-from alerts.receivers.registry import build
+from alerts.receivers.book import ReceiverBook, default_book
+from alerts.receivers.wants import Wishes
 from alerts.suppression import Limits
+from alerts.watching import Watch
 from alerts.wire import Json, as_of_json
 from ingest import metrics
 from ingest.catalog import Catalogue
@@ -38,12 +43,15 @@ from ingest.clock import Clock, system_clock
 from ingest.health import CannotListen, serve_health
 from ingest.model import Nature
 from ingest.mqtt import BrokerSettings
-from ingest.reload import config_version, on_hangup
+from ingest.reload import on_hangup
 from ingest.store.errors import Fatal
 
 UNREAD_MS = 20_000  # a peer that takes nothing for so long is cut off by the kernel
 SEND_BUFFER = 128 * 1024  # what the kernel keeps for a client before it is slow in our eyes
 DRAIN_S = 3  # for answers that are on their way when we stop
+
+ReadCatalogue = Callable[[], Catalogue]  # both raise `ConfigError`
+ReadBook = Callable[[Catalogue], ReceiverBook]
 
 log = logging.getLogger("huewatch.feed")
 
@@ -58,27 +66,33 @@ async def serve_feed(
     metrics_host: str,
     metrics_port: int,
     limits: Limits | None = None,
+    policy: Policy | None = None,
+    read_book: ReadBook | None = None,
+    watch: Watch | None = None,
     publication: Publication | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. Without a broker nothing is delivered; the page and the API work.
+    """Serve until SIGTERM or SIGINT. Without a broker nothing is told over MQTT; the page and the API work.
 
-    `read` gives the catalogue, at the start and again when it is reloaded.
+    `read` gives the catalogue and `read_book` the receivers over it, at the start and again when they are
+    reloaded.
     """
-    catalogue = read()
+    read_both = _reading(read, read_book, nature)
+    catalogue, book = read_both()
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # a line per attempt; `sight_changed` says it
     stop, hangup = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     on_hangup(hangup, stop)
-    metrics.CONFIG.info({"version": config_version(catalogue, ())})
+    metrics.CONFIG.info({"version": version_of(catalogue, book)})
     try:
         async with running_feed(
-            database_url, broker, catalogue, nature, host, port, limits, publication
+            database_url, broker, catalogue, nature, host, port, limits, policy, book, watch, publication
         ) as feed:
             change = "HUEWATCH_METRICS_HOST or HUEWATCH_FEED_METRICS_PORT"
             health = serve_health(metrics_host, metrics_port, change, lambda: _readiness(feed.hub))
-            following = follow_configuration(feed.hub.reader, read, feed.use, hangup)
+            version = version_of(catalogue, book)
+            following = follow_configuration(feed.hub.reader, version, read_both, feed.use, hangup)
             reloading = asyncio.create_task(following, name="feed reload")
             try:
                 await stop.wait()
@@ -100,18 +114,17 @@ def _first(group: BaseExceptionGroup) -> BaseException:
 
 
 class Feed:
-    """A feed that runs: where it listens, its hub, and whom it tells."""
+    """A feed that runs: where it listens, its hub, and who tells its receivers."""
 
-    def __init__(self, hub: Hub, address: tuple[str, int], receivers: Sequence[Receiver]) -> None:
+    def __init__(self, hub: Hub, address: tuple[str, int], crew: Crew) -> None:
         self.hub = hub
         self.url = f"http://{address[0]}:{address[1]}"
-        self._receivers = receivers
+        self._crew = crew
 
-    def use(self, catalogue: Catalogue) -> None:
-        """Speak of this catalogue's stations from now on, everywhere."""
+    def use(self, catalogue: Catalogue, book: ReceiverBook | None = None) -> None:
+        """Speak of this catalogue's stations from now on, everywhere, and tell the receivers of this book."""
+        self._crew.use(book or self._crew.book, catalogue)  # it refuses what cannot be built
         self.hub.reader.catalogue = catalogue
-        for receiver in self._receivers:
-            receiver.use(catalogue)
 
 
 @asynccontextmanager
@@ -123,31 +136,48 @@ async def running_feed(
     host: str = "127.0.0.1",
     port: int = 0,
     limits: Limits | None = None,
+    policy: Policy | None = None,
+    book: ReceiverBook | None = None,
+    watch: Watch | None = None,
     publication: Publication | None = None,
 ) -> AsyncIterator[Feed]:
-    """A feed for as long as the block runs; port 0 takes a free one. `limits`: of suppression; `publication`:
-    who publishes its open data."""
-    limits = limits or Limits()
+    """A feed for as long as the block runs; port 0 takes a free one. `limits`: of suppression.
+
+    Without a book the centre alone is told, over the broker. `watch`: when to say that nobody is there; None:
+    never. `publication`: who publishes the open data.
+    """
+    limits, policy = limits or Limits(), policy or Policy()
     clock = system_clock()
     reader = Reader(database_url, catalogue, nature)
+    writer = Writer(database_url)
     hub = Hub(reader, clock)
+    door = Door(reader, writer, clock, policy)
     listener = _listener(host, port)
-    server = _Server(SecurityHeaders(create_app(hub, publication)))
+    app = SecurityHeaders(BodyLimit(create_app(hub, door, writer, publication)), https=policy.https)
+    server = _Server(app, policy.proxies)
     reader.open()
+    writer.open()
     try:
         async with asyncio.TaskGroup() as group:
+            owner = f"{socket.gethostname()}/{os.getpid()}"
+
+            def hire(receiver: Receiver, wishes: Wishes) -> Worker:
+                rng = random.Random(f"{owner}/{wishes.name}")
+                return Worker(receiver, wishes, database_url, hub, owner, clock, rng, limits)
+
+            crew = Crew(group, hire, broker)
+            crew.use(book or default_book(nature), catalogue)
             background = [
                 group.create_task(_check_nature(reader, clock), name="feed nature"),
                 group.create_task(hub.run(), name="feed hub"),
-                group.create_task(keep_house(database_url, clock, limits), name="feed housekeeping"),
+                group.create_task(door.run(), name="feed door"),
+                group.create_task(
+                    keep_house(database_url, clock, limits, lambda: crew.book, watch),
+                    name="feed housekeeping",
+                ),
             ]
-            receivers = [] if broker is None else [_mqtt_receiver(broker, catalogue, nature)]
-            for receiver in receivers:
-                worker = _worker(receiver, database_url, hub, clock, limits)
-                name = f"delivery {receiver.settings.name}"
-                background.append(group.create_task(worker.run(), name=name))
             serving = group.create_task(server.serve([listener]), name="feed http")
-            feed = Feed(hub, listener.getsockname()[:2], receivers)
+            feed = Feed(hub, listener.getsockname()[:2], crew)
             log.info("feed_started", extra={"url": feed.url, "nature": nature.value})
             try:
                 yield feed
@@ -156,16 +186,17 @@ async def running_feed(
                 server.should_exit = True
                 for task in background:
                     task.cancel()
-                await asyncio.gather(serving, *background, return_exceptions=True)
+                await asyncio.gather(serving, crew.stop(), *background, return_exceptions=True)
     finally:
         await asyncio.to_thread(reader.close)
+        await asyncio.to_thread(writer.close)
         listener.close()
 
 
 class _Server(uvicorn.Server):
     """uvicorn without hands of its own on the signals: the whole feed stops together."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, proxies: str) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -174,6 +205,7 @@ class _Server(uvicorn.Server):
                 lifespan="off",
                 timeout_graceful_shutdown=DRAIN_S,
                 server_header=False,
+                forwarded_allow_ips=proxies,
                 h11_max_incomplete_event_size=16 * 1024,
             )
         )
@@ -201,14 +233,14 @@ def _listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _mqtt_receiver(broker: BrokerSettings, catalogue: Catalogue, nature: Nature) -> Receiver:
-    """The IOC's broker asks for what this database is for: a city's alerts, or an exercise's."""
-    return build(MqttSettings(name="mqtt", natures=frozenset({nature})), broker, catalogue)
+def _reading(read: ReadCatalogue, read_book: ReadBook | None, nature: Nature) -> ReadBoth:
+    """Catalogue and receivers as the files say now."""
 
+    def both() -> tuple[Catalogue, ReceiverBook]:
+        catalogue = read()
+        return catalogue, default_book(nature) if read_book is None else read_book(catalogue)
 
-def _worker(receiver: Receiver, database_url: str, hub: Hub, clock: Clock, limits: Limits) -> Worker:
-    owner = f"{socket.gethostname()}/{os.getpid()}"
-    return Worker(receiver, database_url, hub, owner, clock, random.Random(owner), limits)
+    return both
 
 
 async def _check_nature(reader: Reader, clock: Clock) -> None:

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Query
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 from starlette.types import Receive, Send
@@ -21,8 +21,8 @@ from starlette.types import Scope as Connection
 
 from alerts.access import Scope
 from alerts.api.asking import AskedTold, HubOf
-from alerts.api.guard import needs
-from alerts.api.hub import PAGE, Hub, Wants, event_frame, everything, passed_frame, reset_frame
+from alerts.api.guard import REFUSALS, admitted_of, needs
+from alerts.api.hub import PAGE, Hub, Wants, event_frame, everything, frame, passed_frame, reset_frame
 from alerts.api.reader import Unavailable
 from alerts.feed_metrics import SSE_DROPPED
 from alerts.model import Event
@@ -35,29 +35,39 @@ CATCH_UP_S = 0.02  # between two looks while the hub and the replay find each ot
 KEEP_ALIVE, KEEP_ALIVE_S = b": still here\n\n", 10.0  # two statuses missed: the hub hangs, the line does not
 LONGEST_ID = 19  # digits of the largest number that there can be
 
-router = APIRouter(tags=["events"], dependencies=[Depends(needs(Scope.READ))])
+ENDED = frame("dropped", {"reason": "access_ended", "remedy": "log in again, or use another token"})
+
+router = APIRouter(tags=["events"], dependencies=[Depends(needs(Scope.READ))], responses=REFUSALS)
 
 
 class EventStream(Response):
-    """A response that sends frames until they end or the client goes, with a time limit on each send."""
+    """A response that sends frames until they end or the client goes, with a time limit on each send.
+
+    When `ended` is set the client has no access any more: it is told so, and that is the end.
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(self, frames: AsyncGenerator[bytes, None]) -> None:
+    def __init__(self, frames: AsyncGenerator[bytes, None], ended: asyncio.Event) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._frames = frames
+        self._ended = ended
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         sending = asyncio.create_task(self._send(send), name="sse send")
         leaving = asyncio.create_task(_left(receive), name="sse leave")
+        ending = asyncio.create_task(self._ended.wait(), name="sse end of access")
+        tasks = (sending, leaving, ending)
         try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            sending.cancel()
-            leaving.cancel()
-            await asyncio.gather(sending, leaving, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if self._ended.is_set() and sending.cancelled():
+            await _in_time(send({"type": "http.response.body", "body": ENDED, "more_body": False}))
 
     async def _send(self, send: Send) -> None:
         async with aclosing(self._frames) as frames:
@@ -111,6 +121,7 @@ SAID = """Frames, each ended by an empty line. `status` comes every 5 s and at e
     },
 )
 async def stream(
+    request: Request,
     hub: HubOf,
     asked: Annotated[AskedStream, Query()],
     last_event_id: Annotated[str | None, Header()] = None,
@@ -127,7 +138,8 @@ async def stream(
     """
     if hub.streams >= STREAMS:
         raise HTTPException(503, "Too many live clients; poll /api/v1/events instead.")
-    return EventStream(frames(hub, last_event_id or asked.after, partial(_wanted, hub, asked)))
+    told = frames(hub, last_event_id or asked.after, partial(_wanted, hub, asked))
+    return EventStream(told, admitted_of(request).ended)
 
 
 def _wanted(hub: Hub, asked: AskedTold, event: Event) -> bool:

@@ -31,7 +31,7 @@ UPDATE configuration SET version = %(version)s, outcome = %(outcome)s, problems 
 WHERE partition = %(partition)s
 """
 _ANSWERS = "SELECT partition, version, outcome, problems, answered FROM configuration ORDER BY partition"
-_IN_FORCE = "SELECT partition, version FROM configuration ORDER BY partition"
+_IN_FORCE = "SELECT partition, version, answered FROM configuration ORDER BY partition"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ def answers(connection: Connection, numbers: Mapping[str, int]) -> list[Answer]:
     ]
 
 
-def in_force(connection: Connection) -> list[tuple[str, str]]:
-    """The version that each partition's `run` has in force."""
-    return [(partition, version) for partition, version in connection.execute(_IN_FORCE)]
+def in_force(connection: Connection) -> list[tuple[str, str, int]]:
+    """The version that each partition's `run` has in force, and the number of the newest request that it has
+    answered: one that brought nothing new to `run` may have to `feed`."""
+    return list(connection.execute(_IN_FORCE).fetchall())

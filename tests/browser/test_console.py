@@ -22,6 +22,7 @@ from ingest.clock import to_datetime
 from ingest.installation import EXERCISE, Installation
 from ingest.store import maintenance
 from ingest.store.datastreams import register
+from tests.support.access import session_cookie
 from tests.support.databases import Database
 from tests.support.feed import (
     HOUR,
@@ -209,6 +210,7 @@ async def feed(plain_database: Database, heartbeat: asyncio.Task[None]) -> Async
 async def page(browser: Browser, feed: Feed) -> AsyncIterator[Page]:
     """The console in a browser whose own zone is New York; anything on its error console fails the test."""
     context = await browser.new_context(viewport=DESK, timezone_id="America/New_York", locale="en-US")
+    await context.add_cookies([session_cookie(feed)])
     page = await context.new_page()
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
@@ -414,6 +416,7 @@ async def test_a_dead_server_is_noticed_by_the_page_alone_and_its_return_too(
 ) -> None:
     page = await browser.new_page()
     async with running_feed(plain_database.url, None, CITY, NATURE) as feed:
+        await page.context.add_cookies([session_cookie(feed)])
         await page.goto(feed.url)
         await expect(page.locator("#sight")).to_have_attribute("data-state", "live")
         port = int(feed.url.rpartition(":")[2])

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from alerts import silence_store
+from alerts.covering import covered
 from alerts.model import EventKind
-from alerts.quiet_cli import covered
 from huewatch import app
 from ingest.catalog import load_catalogue
 from ingest.cli_support import config_folder
@@ -150,3 +150,49 @@ def test_a_silence_by_commands(table: Connection) -> None:
     assert "roadworks" in huewatch("silence", "list").stdout
     assert huewatch("silence", "end", str(silence.id), "--by", "An").exit_code == 0
     assert silence_store.standing(table) == []
+
+
+def test_a_text_is_approved_by_command_and_shown(table: Connection) -> None:
+    words = ("--vi", "Không lội qua suối.", "--en", "Do not wade through streams.")
+    done = huewatch("alerts", "approve", SHORT, "--by", "An", "--response", "Avoid", *words)
+    assert done.exit_code == 0, done.stderr
+    assert "text Avoid approved by An, Do not wade through streams." in done.stdout
+    assert "text Avoid approved by An" in huewatch("alerts", "show", SHORT).stdout
+    refused = huewatch("alerts", "approve", SHORT, "--by", "An", "--response", "AllClear", *words)
+    assert refused.exit_code == 1
+    assert "when the alert has ended" in refused.stderr
+
+
+@pytest.mark.parametrize("paper", [(), ("--print",)])
+def test_a_handover_is_printed_in_both_languages_and_accepted_by_its_number(
+    table: Connection, paper: tuple[str, ...]
+) -> None:
+    table.execute("INSERT INTO delivery (receiver, attempts, last_error) VALUES ('sms', 3, 'timed out [x]')")
+    huewatch("alerts", "assign", SHORT, "--by", "An", "--to", "Bình", "--comment", "knows the place")
+    huewatch("alerts", "shelve", SHORT, "--by", "An", "--for", "30min")
+    vi, en = (huewatch("handover", *paper, *more).stdout for more in ((), ("--language", "en")))
+    for said in ("BÀN GIAO CA lúc", "Cảnh báo đang mở", "Bình", "Đang tạm ẩn", "Đang bảo trì: không có"):
+        assert said in vi
+    for said in ("HANDOVER at", "Open alerts", "Kim Long", "Maintenance: none", "timed out [x]", "shelved"):
+        assert said in en
+    assert "THE FEED DOES NOT SEE EVERYTHING" in en  # nothing has ever committed here
+    assert "--leaver NAME --seq 3" in en
+    assert ("\x1b[" in en) is False
+    done = huewatch(
+        "handover", "accept", "--by", "Chi", "--leaver", "Bình", "--seq", "3", "--comment", "quiet"
+    )
+    assert done.exit_code == 0, done.stderr
+    assert "Chi took over from Bình. Alerts that were Bình's and are nobody's now: 1." in done.stdout
+    shown = huewatch("handover", "history").stdout
+    assert "Chi" in shown
+    assert "quiet" in shown
+    assert "Chi took over from Bình. quiet" in huewatch("handover", "--language", "en").stdout
+
+
+def test_a_handover_that_is_outdated_is_refused_and_on_the_account(table: Connection) -> None:
+    tell(table, happening(2, level=3, kind=EventKind.ESCALATED))
+    refused = huewatch("handover", "accept", "--by", "Chi", "--leaver", "Bình", "--seq", "1")
+    assert refused.exit_code == 1
+    assert "something severe has come since the report 1" in refused.stderr
+    rows = table.execute("SELECT who, what, outcome FROM audit").fetchall()
+    assert rows == [("Chi", "handover.accept", "refused")]

@@ -22,9 +22,11 @@ from alerts.model import Event, EventKind
 from ingest.embedded import EmbeddedBroker
 from ingest.embedded_server import free_port
 from ingest.store import connect
+from tests.fakes.hook import SECRET, Hook
 from tests.faults.service import Service
 from tests.support.databases import Database
 from tests.support.mqtt import Client
+from tests.support.receivers import secret_in
 from tests.support.store import table
 
 SECONDS = 60
@@ -287,14 +289,14 @@ def test_signal_asks_as_well_and_a_request_while_nobody_runs_is_answered_at_the_
 
 
 @contextmanager
-def stream(url: str) -> Iterator[Any]:
+def stream(feed: Service) -> Iterator[Any]:
     """An open event stream of the feed."""
-    with urllib.request.urlopen(f"{url}/api/v1/events/stream", timeout=SECONDS) as answer:
+    with urllib.request.urlopen(feed.request("/api/v1/events/stream"), timeout=SECONDS) as answer:
         yield answer
 
 
-def ask(url: str, path: str) -> Any:
-    with urllib.request.urlopen(f"{url}{path}", timeout=SECONDS) as answer:
+def ask(feed: Service, path: str) -> Any:
+    with urllib.request.urlopen(feed.request(path), timeout=SECONDS) as answer:
         return json.load(answer)
 
 
@@ -311,10 +313,10 @@ def test_feed_follows_and_keeps_its_live_clients(
     )  # fmt: skip
     feed.start("feed").wait_ready()
     try:
-        with stream(feed.feed_url) as live:
+        with stream(feed) as live:
             city.write(2, low=1.0)
             reloaded(service)
-            until(lambda: len(ask(feed.feed_url, "/api/v1/stations")["stations"]) == 2)
+            until(lambda: len(ask(feed, "/api/v1/stations")["stations"]) == 2)
             publish(broker, "hue/v1/gw/S1/readings", 1.5, 1.6)
             lines = iter(live.readline, b"")
             alert = next(line for line in lines if line.startswith(b"data: ") and b"level" in line)
@@ -322,6 +324,40 @@ def test_feed_follows_and_keeps_its_live_clients(
         (city.folder / "catalog" / "city.yaml").write_text("stations: []\n")
         os.kill(feed.pid, signal.SIGHUP)
         until(lambda: 'huewatch_config_reloads_total{outcome="refused"} 1.0' in metrics(feed))
-        assert len(ask(feed.feed_url, "/api/v1/stations")["stations"]) == 2
+        assert len(ask(feed, "/api/v1/stations")["stations"]) == 2
     finally:
         assert feed.stop() == 0
+
+
+def test_receivers_are_taken_up_by_the_feed_though_nothing_is_new_to_run(
+    tmp_path: Path, service: Service, city: City, broker: EmbeddedBroker, database: Database
+) -> None:
+    city.write(1, low=1.0)
+    service.start().wait_ready()
+    (tmp_path / "feed").mkdir()
+    feed = Service(
+        tmp_path / "feed", city.folder, broker, database.url,
+        HUEWATCH_FEED_PORT=str(free_port()),
+        HUEWATCH_BROKER_USERNAME="feed", HUEWATCH_BROKER_PASSWORD=broker.accounts["feed"],
+    )  # fmt: skip
+    feed.start("feed").wait_ready()
+    book, secret = city.folder / "receivers.yaml", secret_in(tmp_path)
+    try:
+        with Hook().serving() as hook:
+            book.write_text(
+                "receivers:\n  - name: app\n    kind: webhook\n    allow_private: true\n    insecure: true\n"
+                f"    url: http://127.0.0.1:{hook.port}/\n    secret_file: {secret}\n"
+            )
+            reloaded(service, "unchanged")
+            publish(broker, "hue/v1/gw/S0/readings", 1.5, 1.6)
+            until(lambda: len(hook.numbers) == 1)
+            book.write_text("receivers: [{ name: app, kind: webhok }]\n")
+            os.kill(feed.pid, signal.SIGHUP)
+            until(lambda: 'huewatch_config_reloads_total{outcome="refused"} 1.0' in metrics(feed))
+            assert "There is no receiver kind 'webhok'." in feed.log.read_text()
+            city.write(1)
+            reloaded(service)  # the rule's end is told by who is still there
+            until(lambda: len(hook.numbers) == 2)
+    finally:
+        assert feed.stop() == 0
+    assert SECRET not in feed.log.read_text()

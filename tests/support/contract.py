@@ -12,10 +12,13 @@ from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
+from alerts.access import Policy
 from alerts.api.app import create_app
 from alerts.api.documents import document, operations
+from alerts.api.door import Door
 from alerts.api.hub import Hub
 from alerts.api.reader import Reader
+from alerts.api.writer import Writer
 from alerts.wire import parse_stamp
 from ingest.clock import system_clock
 from tests.support.feed import NATURE, catalogue
@@ -33,7 +36,9 @@ def _is_a_time(value: object) -> bool:
 @cache
 def application() -> FastAPI:
     """The application without a database: enough for its document."""
-    return create_app(Hub(Reader("postgresql://nowhere/nothing", catalogue(), NATURE), system_clock()))
+    clock, nowhere = system_clock(), "postgresql://nowhere/nothing"
+    reader, writer = Reader(nowhere, catalogue(), NATURE), Writer(nowhere)
+    return create_app(Hub(reader, clock), Door(reader, writer, clock, Policy()), writer)
 
 
 @cache

@@ -9,6 +9,7 @@ import pytest
 
 from alerts.delivery_plan import Plan, Waiting, plan
 from alerts.model import Event, NumberedEvent
+from alerts.receivers.wants import Wishes
 from ingest.model import Quality
 from tests.property.engine_world import MINUTE, Item, Player, Row, Tick
 from tests.timeline.script import MIDNIGHT
@@ -41,7 +42,9 @@ def notices(events: Sequence[Event], told: Sequence[str] = ()) -> Plan:
     pending = [NumberedEvent(seq, event.detected_at, event) for seq, event in enumerate(events, start=1)]
     since = {one.seq: 0.0 for one in pending}
     waiting = Waiting(since, {one.event.alert_id: 0.0 for one in pending})
-    return plan(pending, waiting, 60.0, draining=False, told=set(told), natures={"Actual", "Exercise"})
+    return plan(
+        pending, waiting, 60.0, draining=False, told=set(told), wishes=Wishes("test", {"Actual", "Exercise"})
+    )
 
 
 def sounded(found: Plan) -> list[str]:

@@ -4,10 +4,11 @@ import pytest
 
 from alerts.delivery_plan import LONGEST_S, Plan, Step, Waiting, plan
 from alerts.model import Event, EventKind, NumberedEvent
+from alerts.receivers.wants import Wishes
 from tests.support.feed import NOW, happening
 
 HOUR_S = 3600.0
-NATURES = {"Exercise"}
+WISHES = Wishes("test", {"Exercise"})
 
 
 def numbered(*events: Event) -> list[NumberedEvent]:
@@ -20,7 +21,7 @@ def planned(
     """The plan for events that all began to wait `waited_s` seconds ago."""
     pending = numbered(*events)
     since = Waiting({each.seq: 0.0 for each in pending}, {each.event.alert_id: 0.0 for each in pending})
-    return plan(pending, since, waited_s, draining=draining, told=told, natures=NATURES)
+    return plan(pending, since, waited_s, draining=draining, told=told, wishes=WISHES)
 
 
 def lots(found: Plan) -> list[tuple[int, str]]:
@@ -88,7 +89,7 @@ def test_an_event_that_settles_holds_those_behind_it_so_that_order_stays() -> No
 def test_an_event_of_a_nature_not_asked_for_is_passed_over() -> None:
     pending = numbered(happening(1))
     since = Waiting({1: 0.0}, {pending[0].event.alert_id: 0.0})
-    found = plan(pending, since, 0.0, draining=False, told=set(), natures={"Actual"})
+    found = plan(pending, since, 0.0, draining=False, told=set(), wishes=Wishes("test", {"Actual"}))
     assert lots(found) == [(1, "passed over")]
 
 

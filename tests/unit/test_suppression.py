@@ -10,6 +10,7 @@ import pytest
 from alerts.delivery_plan import Past, Plan, Waiting, plan, settled, through
 from alerts.handling import Action, Story, Until, decide, stories
 from alerts.model import Event, EventKind, NumberedEvent, Severity
+from alerts.receivers.wants import Wishes
 from alerts.suppression import MAINTENANCE_ENDED, Cause, Limits, Silence, Turns, flaps, rain_hours
 from huewatch import limits_of
 from ingest.settings import Settings
@@ -33,8 +34,8 @@ def planned(
 ) -> Plan:
     pending = numbered(*events, first=100)
     since = Waiting({each.seq: 0.0 for each in pending}, {each.event.alert_id: 0.0 for each in pending})
-    natures = {"Exercise"}
-    return plan(pending, since, waited_s, draining=False, told=told, natures=natures, past=past)
+    wishes = Wishes("test", {"Exercise"})
+    return plan(pending, since, waited_s, draining=False, told=told, wishes=wishes, past=past)
 
 
 def lots(found: Plan) -> list[str]:
@@ -50,7 +51,9 @@ def lots(found: Plan) -> list[str]:
 
 
 def past_of(*events: Event, **more: object) -> Past:
-    return Past(stories=stories(numbered(*events)), **more)  # type: ignore[arg-type]
+    """The past of a receiver that wants everything, and has followed these events' alerts."""
+    found = stories(numbered(*events))
+    return Past(stories=found, followed=set(found), **more)  # type: ignore[arg-type]
 
 
 def word(event: Event, action: Action) -> Event:
@@ -317,7 +320,9 @@ def test_every_event_has_one_lot_and_a_suppressed_one_its_cause(seed: int) -> No
                 event_id=str(uuid.UUID(int=number)),
             )
         )
-    found = planned(*events, past=Past(windows=[WINDOW], silences=[replace(EVERYTHING, rule="a")]))
+    past = Past(windows=[WINDOW], silences=[replace(EVERYTHING, rule="a")])
+    past = replace(past, followed={event.alert_id for event in events})
+    found = planned(*events, past=past)
     assert [step.seq for step in found.steps] == list(range(100, 160))
     assert all(
         (step.notice is not None) + (step.superseded_by is not None) + (step.suppressed is not None) == 1

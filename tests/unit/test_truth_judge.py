@@ -194,6 +194,12 @@ def test_what_a_rule_on_trial_would_have_told_is_no_mistake():
     assert verdict([*faithful(), {**out_of_nowhere, "shadow": True}]).ok
 
 
+def test_that_nobody_is_at_the_page_is_no_mistake_about_the_flood():
+    nobody = {**event(What.RISE, KIM_LONG, 1, EXPECTED[0].at), "rule_kind": "self", "event_id": "watch"}
+    assert not verdict([*faithful(), {**nobody, "target": "@sight"}]).ok
+    assert verdict([*faithful(), {**nobody, "target": "@watch"}]).ok
+
+
 def test_event_told_twice_under_one_id_is_named():
     told = numbered(faithful())
     told[1] = {**told[1], "event_id": told[0]["event_id"]}
