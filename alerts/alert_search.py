@@ -31,7 +31,7 @@ _WITHIN = """(%(since)s::timestamptz IS NULL OR e.level > 0 OR e.event_time >= %
         WHERE f.alert_id = e.alert_id ORDER BY f.seq LIMIT 1) < %(until)s)"""
 _LATER = CONDITION_TELLS.replace("e.", "n.")
 _OPEN = f"""
-WITH candidate AS (SELECT alert_id FROM alert_condition WHERE level > 0
+WITH candidate AS (SELECT alert_id FROM standing_condition WHERE level > 0
     UNION SELECT alert_id FROM alert_event WHERE seq > %(head)s AND kind IN ('cleared', 'cancelled'))
 SELECT e.seq, e.created_at, e.body FROM candidate c
 CROSS JOIN LATERAL (SELECT * FROM alert_event e WHERE e.alert_id = c.alert_id AND e.seq <= %(head)s

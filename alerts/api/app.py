@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from alerts.api import handling, problems, quiet, session, shifts, status, v1
+from alerts.api import documents, handling, problems, quiet, session, shifts, status, v1
 from alerts.api.cap_feed import cap_router
 from alerts.api.door import Door
 from alerts.api.files import Exports
@@ -32,9 +32,16 @@ Answers with pages have `next` and a `Link` header. A cursor is good for the que
 Errors are problem documents (RFC 9457) whose `detail` says what to do."""
 
 
+class Application(FastAPI):
+    """FastAPI with our own document."""
+
+    def openapi(self) -> documents.Json:
+        return documents.document(self)
+
+
 def create_app(hub: Hub, door: Door, writer: Writer, publication: Publication | None = None) -> FastAPI:
     """The application over a hub and a door that somebody runs."""
-    app = FastAPI(
+    app = Application(
         title="Huewatch feed",
         version="1",
         description=DESCRIPTION,
@@ -47,11 +54,11 @@ def create_app(hub: Hub, door: Door, writer: Writer, publication: Publication | 
     app.state.publication = publication or Publication()
     problems.install(app)
     app.include_router(status.health)
+    app.include_router(session.router, tags=["access"])
+    app.include_router(handling.router, tags=["alerts"])
     app.include_router(v1.router)
-    app.include_router(session.router)
-    app.include_router(handling.router)
-    app.include_router(shifts.router)
-    app.include_router(quiet.router)
     app.include_router(cap_router())
+    app.include_router(shifts.router, tags=["shifts"])
+    app.include_router(quiet.router, tags=["quiet"])
     app.include_router(console_router())
     return app

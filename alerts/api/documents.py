@@ -34,6 +34,12 @@ TAGS = (
     ("forecasts", "Levels in the next hours, extrapolated; each with its interval, its age and its record."),
     ("data health", "What readings are worth and where they went: quality, gateways, the account, gaps."),
     ("open data", "Whole days as files, with publisher and licence."),
+    (
+        "shifts",
+        "Who is there, what the next shift must know, and under which text for the public a name stands.",
+    ),
+    ("quiet", "What keeps alerts quiet: work on sensors, and somebody's wish to hear nothing of some."),
+    ("access", "Who asks, by a token or a browser's session."),
 )
 
 AS_OF: Json = {
@@ -50,13 +56,14 @@ UNCHANGED: Json = {
     "headers": {"Huewatch-As-Of": AS_OF, "ETag": ETAG},
 }
 
+PROBLEM = {"$ref": REFERENCE.format(model=ProblemDocument.__name__)}
 SAID = {
     401: "Nobody is known by this token, or there is none.",
     403: "The token does not allow this.",
     404: "There is no such thing.",
     409: "Others have acted since; `detail` says who did what.",
     422: "A parameter is not known, cannot be read or lies outside its bounds; `detail` names it.",
-    429: "Too many failures from this address.",
+    429: "Too many failures from your address.",
     503: "The database does not answer, or not in time: every state is unknown until it does.",
 }
 
@@ -135,8 +142,10 @@ def _add_errors(path: str, method: str, operation: Json) -> None:
     if "HTTPValidationError" in str(found.get("422")):
         del found["422"]
     for status in _errors_of(path, method, operation):
-        if "schema" not in found.get(str(status), {}).get("content", {}).get(MEDIA_TYPE, {}):
-            found[str(status)] = _error(status)
+        found.setdefault(str(status), _error(status))
+    for answer in found.values():
+        if MEDIA_TYPE in answer.get("content", {}):
+            answer["content"] = {MEDIA_TYPE: {"schema": PROBLEM}}
 
 
 def _errors_of(path: str, method: str, operation: Json) -> Iterator[int]:
@@ -153,8 +162,7 @@ def _errors_of(path: str, method: str, operation: Json) -> Iterator[int]:
 
 def _error(status: int) -> Json:
     headers = {"Retry-After": RETRY} if status in WAIT else {}
-    schema = {"$ref": REFERENCE.format(model=ProblemDocument.__name__)}
-    return {"description": SAID[status], "headers": headers, "content": {MEDIA_TYPE: {"schema": schema}}}
+    return {"description": SAID[status], "headers": headers, "content": {MEDIA_TYPE: {"schema": PROBLEM}}}
 
 
 def _problem_schemas() -> Json:

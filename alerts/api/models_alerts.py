@@ -100,6 +100,22 @@ class Cancellation(Answer):
     comment: str
 
 
+class StandingApproval(ApprovedText):
+    """The newest text for the public that somebody has approved."""
+
+    by: str
+    at: Stamp
+    level: int
+    void: bool = Field(description="the alert has risen above it or ended since: it holds no more")
+
+
+class UnansweredStep(Answer):
+    """Nobody had answered: it went to further receivers."""
+
+    at: Stamp
+    told_to: list[str] = Field(description="names of receivers; *: all of them")
+
+
 class Handling(Answer):
     """What people have done with an alert and still holds."""
 
@@ -109,6 +125,8 @@ class Handling(Answer):
     shelved: Shelving | None
     cancelled: Cancellation | None
     comments: int
+    approval: StandingApproval | None
+    unanswered: list[UnansweredStep]
 
 
 class Alert(Answer):

@@ -1,4 +1,4 @@
-"""`/api/v1/openapi.json`, `asyncapi.yaml` and `docs`: what the feed says, for programs and for people.
+"""`/api/v1/openapi.json`, `docs` and `asyncapi.yaml`: what the feed answers, for programs and for people.
 
 The page is plain HTML, written here from the document: it needs no script and nothing from elsewhere, and so
 keeps the strict content policy. Called by the HTTP application.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from html import escape
-from importlib.resources import files
+from importlib.resources import files as resources
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
@@ -21,28 +21,35 @@ from alerts.api.documents import TAGS, Json, document, operations
 from alerts.api.guard import needs
 
 TITLE = "Huewatch: the feed"
-ASYNCAPI = (files("alerts.api") / "asyncapi.yaml").read_bytes()
+YAML = "application/yaml"
 STYLE, ICON = "/console/reference.css", "/console/icon.svg"
 
-router = APIRouter(dependencies=[Depends(needs(Scope.READ))], include_in_schema=False)
+ASYNCAPI = (resources("alerts.api") / "asyncapi.yaml").read_bytes()
+
+router = APIRouter(tags=["events"], dependencies=[Depends(needs(Scope.READ))])
 
 
-@router.get("/openapi.json")
+@router.get("/openapi.json", include_in_schema=False)
 def openapi(request: Request) -> Response:
     """The OpenAPI 3.1 document."""
     return _file(request, wire.encode(document(request.app)), answers.JSON)
 
 
-@router.get("/asyncapi.yaml")
-def asyncapi(request: Request) -> Response:
-    """The MQTT topics, of gateways and of alerts, as an AsyncAPI 3 document."""
-    return _file(request, ASYNCAPI, "application/yaml")
-
-
-@router.get("/docs")
+@router.get("/docs", include_in_schema=False)
 def docs(request: Request) -> Response:
     """The same document as a page to read."""
     return _file(request, page(document(request.app)).encode(), "text/html; charset=utf-8")
+
+
+@router.get(
+    "/asyncapi.yaml",
+    operation_id="describeTopics",
+    response_class=Response,
+    responses={200: {"description": "The document.", "content": {YAML: {"schema": {"type": "string"}}}}},
+)
+async def asyncapi() -> Response:
+    """The MQTT topics, of gateways and of alerts, as an AsyncAPI 3 document."""
+    return Response(ASYNCAPI, media_type=YAML)
 
 
 def _file(request: Request, body: bytes, media_type: str) -> Response:

@@ -90,17 +90,7 @@ async def serve_feed(
     metrics.CONFIG.info({"version": str(version_of(catalogue, book))})
     try:
         async with running_feed(
-            database_url,
-            broker,
-            catalogue,
-            nature,
-            host,
-            port,
-            limits,
-            policy,
-            book,
-            watch,
-            publication,
+            database_url, broker, catalogue, nature, host, port, limits, policy, book, watch, publication
         ) as feed:
             change = "HUEWATCH_METRICS_HOST or HUEWATCH_FEED_METRICS_PORT"
             health = serve_health(metrics_host, metrics_port, change, feed.readiness)

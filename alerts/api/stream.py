@@ -21,7 +21,7 @@ from starlette.types import Scope as Connection
 
 from alerts.access import Scope
 from alerts.api.asking import AskedTold, HubOf
-from alerts.api.guard import admitted_of, needs
+from alerts.api.guard import REFUSALS, admitted_of, needs
 from alerts.api.hub import PAGE, Hub, Wants, event_frame, everything, frame, passed_frame, reset_frame
 from alerts.api.reader import Unavailable
 from alerts.feed_metrics import SSE_DROPPED
@@ -37,7 +37,7 @@ LONGEST_ID = 19  # digits of the largest number that there can be
 
 ENDED = frame("dropped", {"reason": "access_ended", "remedy": "log in again, or use another token"})
 
-router = APIRouter(tags=["events"], dependencies=[Depends(needs(Scope.READ))])
+router = APIRouter(tags=["events"], dependencies=[Depends(needs(Scope.READ))], responses=REFUSALS)
 
 
 class EventStream(Response):

@@ -190,7 +190,7 @@ async def test_a_filtered_stream_told_again_and_again_where_it_broke_off_misses_
     appending = asyncio.create_task(asyncio.to_thread(tell_at_both, table, range(41, 81)))
     position, told = 0, list[int]()
     while position < 80:
-        async with numbers(feed.url, position, query) as frames, asyncio.timeout(20):
+        async with numbers(feed, position, query) as frames, asyncio.timeout(20):
             for _ in range(7):
                 number, event = await anext(frames)
                 assert number > position
@@ -203,11 +203,11 @@ async def test_a_filtered_stream_told_again_and_again_where_it_broke_off_misses_
 
 
 @asynccontextmanager
-async def numbers(url: str, last: int, query: str) -> AsyncIterator[AsyncIterator[tuple[int, str | None]]]:
+async def numbers(feed: Feed, last: int, query: str) -> AsyncIterator[AsyncIterator[tuple[int, str | None]]]:
     """The (id, event) of each frame with a number, as the protocol has it: also of those without an event."""
     async with (
-        httpx.AsyncClient(timeout=20.0, headers={"Last-Event-ID": str(last)}) as client,
-        client.stream("GET", f"{url}/api/v1/events/stream?{query}") as response,
+        httpx.AsyncClient(timeout=20.0, headers=reading(feed) | {"Last-Event-ID": str(last)}) as client,
+        client.stream("GET", f"{feed.url}/api/v1/events/stream?{query}") as response,
         aclosing(_numbered(response)) as found,
     ):
         yield found
@@ -232,7 +232,7 @@ async def test_a_line_on_which_nothing_comes_is_kept_open_by_comments(
 ) -> None:
     monkeypatch.setattr("alerts.api.stream.KEEP_ALIVE_S", 0.05)
     async with (
-        httpx.AsyncClient(timeout=10.0) as client,
+        httpx.AsyncClient(timeout=10.0, headers=reading(feed)) as client,
         client.stream("GET", f"{feed.url}/api/v1/events/stream") as response,
         asyncio.timeout(5),
     ):

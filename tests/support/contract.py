@@ -36,9 +36,9 @@ def _is_a_time(value: object) -> bool:
 @cache
 def application() -> FastAPI:
     """The application without a database: enough for its document."""
-    reader = Reader("postgresql://nowhere/nothing", catalogue(), NATURE)
-    hub, writer = Hub(reader, system_clock()), Writer("postgresql://nowhere/nothing")
-    return create_app(hub, Door(reader, writer, system_clock(), Policy()), writer)
+    clock, nowhere = system_clock(), "postgresql://nowhere/nothing"
+    reader, writer = Reader(nowhere, catalogue(), NATURE), Writer(nowhere)
+    return create_app(Hub(reader, clock), Door(reader, writer, clock, Policy()), writer)
 
 
 @cache

@@ -38,7 +38,7 @@ def test_each_operation_teaches_and_tells_every_error(
         if status[0] in "45" and path not in OPEN:
             assert list(answer["content"]) == ["application/problem+json"]
         for body in answer.get("content", {}).values():
-            assert body["schema"]
+            assert "schema" in body
 
 
 @pytest.mark.parametrize("name", sorted(made()["components"]["schemas"]))
