@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,8 @@ import alerts.cli
 import alerts.forecast.cli
 import ingest.cli
 import simulators.cli
+from alerts import access_store
+from alerts.access import Kind, Policy, Public, Scope, new_credential
 from alerts.engine import Engine
 from alerts.forecast.sink import ForecastSink, gauges_of
 from alerts.forecast.tracker import Tracker
@@ -140,6 +143,10 @@ def feed(
         settings = settings_of(context)
         read = partial(load_catalogue, config_folder(settings) / "catalog", settings.nature)
         nature = settings.nature or Nature.ACTUAL
+        if settings.embedded is not None:
+            typer.echo(
+                f"A token: huewatch --embedded {settings.embedded} token create me --scope acknowledge"
+            )
         with services_of(settings, "feed", f"huewatch-feed-{settings.partition}", own=False) as services:
             asyncio.run(
                 serve_feed(
@@ -152,6 +159,7 @@ def feed(
                     settings.metrics_host,
                     settings.feed_metrics_port,
                     limits_of(settings),
+                    policy_of(settings),
                 )
             )
 
@@ -165,6 +173,12 @@ def limits_of(settings: Settings) -> Limits:
         settings.storm_window,
         settings.storm_digest,
     )
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What may be read by anybody, and whom the feed believes."""
+    named = settings.feed_public.split(",") if settings.feed_public else []
+    return Policy(frozenset(map(Public, named)), settings.feed_https, settings.feed_proxies)
 
 
 @app.command()
@@ -228,9 +242,18 @@ def demo_services(host: str, port: int, config: Path | None) -> Iterator[Service
         yield Services(
             Address("127.0.0.1", broker.port, "simulator", broker.accounts["simulator"]),
             page,
+            _demo_token(postgres.url),
             [f"http://127.0.0.1:{health}/readyz", f"{page}/readyz"],
             children,
         )
+
+
+def _demo_token(database_url: str) -> str:
+    """A token for everything, of a database that is thrown away with it."""
+    credential = new_credential(Kind.TOKEN, secrets.token_bytes)
+    with closing(connect(database_url, application_name="huewatch-demo")) as connection:
+        access_store.create(connection, credential, "demo", Scope.ADMINISTER, "demo", None)
+    return credential.text
 
 
 def page_url(host: str, port: int) -> str:

@@ -1,5 +1,5 @@
 """The commands of the alert side: `alerts list`, `alerts verify`, `rule test`, and those of `handling_cli`,
-`quiet_cli` and `backtest`.
+`quiet_cli`, `token_cli` and `backtest`.
 
 `register` mounts them on the front door's app. They read the database and the configuration; nothing here
 changes an alert.
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from alerts import episode_store, handling_cli, quiet_cli, store
+from alerts import episode_store, handling_cli, quiet_cli, store, token_cli
 from alerts.backtest.cli import backtest
 from alerts.episode import Fault, first_fault
 from alerts.handling import Story
@@ -44,6 +44,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(rule_app, name="rule")
     handling_cli.register(alerts_app)
     quiet_cli.register(app)
+    token_cli.register(app)
     app.command("backtest")(backtest)
 
 

@@ -14,6 +14,8 @@ DELIVERED = Counter("huewatch_delivery_events", "Events by receiver and outcome"
 DELIVERY_FAILURES = Counter("huewatch_delivery_failures", "Failed attempts to reach a receiver", ["receiver"])
 DELIVERY_PENDING = Gauge("huewatch_delivery_pending", "Events that a receiver has not got yet", ["receiver"])
 
+ACCESS_REFUSED = Counter("huewatch_feed_access_refused", "Requests that were not let in, by why", ["reason"])
+
 ALL = (
     SSE_CLIENTS,
     SSE_DROPPED,
@@ -23,4 +25,5 @@ ALL = (
     DELIVERED,
     DELIVERY_FAILURES,
     DELIVERY_PENDING,
+    ACCESS_REFUSED,
 )

@@ -58,6 +58,15 @@ FOR_THE_RECORD = frozenset(
     {EventKind.LATE, EventKind.REVISED, EventKind.TESTED}
 )  # they leave the condition as it is
 SHELVING_ENDED = "shelving ended"
+_VERBS = {
+    EventKind.ACKNOWLEDGED: "acknowledge",
+    EventKind.ASSIGNED: "assign",
+    EventKind.COMMENTED: "comment",
+    EventKind.SHELVED: "shelve",
+    EventKind.UNSHELVED: "unshelve",
+    EventKind.CANCELLED: "cancel",
+    EventKind.APPROVED: "approve",
+}
 
 
 class Until(StrEnum):
@@ -163,6 +172,11 @@ class Action:
     assign_to: str = ""
     until: Until = Until.WORSE
     shelve_s: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """As the account of writes calls it."""
+        return f"alert.{_VERBS[self.kind]}"
 
 
 def of_people(event: Event) -> bool:

@@ -1,5 +1,5 @@
 """`huewatch alerts ack|assign|comment|shelve|unshelve|cancel|show|suppressed`: what people do, and why it was
-quiet. Each action is `alerts.handling_store.act` with the words of the command line.
+quiet. Each action is `alerts.handling_store.act` with the words of the command line, and on the account.
 
 An alert is named by its id or the first 8 digits or more of it, as `alerts list` shows them.
 """
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from alerts import delivery_store, handling_store, store
+from alerts.audit_store import Deed, Origin, audited
 from alerts.delivery_store import Outcome
 from alerts.handling import Action, Refused, Story, Until, stories
 from alerts.handling_store import NoSuchAlert, Outdated
@@ -188,8 +189,11 @@ def _act(context: typer.Context, prefix: str, action: Action, seen: int | None) 
     with problems_reported(), _refusals():
         settings = settings_of(context)
         catalogue = load_catalogue(config_folder(settings) / "catalog", settings.nature)
-        with database(settings) as connection:
+        deed = Deed(action.by, Origin.COMMAND_LINE, action.name, prefix)
+        refusals = (NoSuchAlert, Outdated, Refused)
+        with database(settings) as connection, audited(connection, deed, refusals) as note:
             alert_id = handling_store.find(connection, prefix)
+            note.amend(target=alert_id)
             event = handling_store.act(connection, alert_id, action, system_clock().now(), seen)
     station = next((each for each in catalogue.stations if each.id == event.station), None)
     said = headline(event, station)

@@ -40,6 +40,7 @@ class Outdated(Exception):
     def __init__(self, version: int, since: Sequence[NumberedEvent]) -> None:
         said = "; ".join(f"{one.event.by or 'time'}: {one.event.kind}" for one in since)
         super().__init__(f"the alert has changed meanwhile ({said}); it is at version {version} now")
+        self.version = version
         self.since = since
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from alerts import silence_store
+from alerts.audit_store import Deed, NotDone, Origin, audited
 from alerts.headline import local_time
 from alerts.model import Severity
 from alerts.rules.book import load_rules
@@ -30,7 +31,7 @@ from ingest.cli_support import (
     settings_of,
 )
 from ingest.derive import derivation
-from ingest.store import maintenance
+from ingest.store import Connection, maintenance
 from ingest.store.maintenance import Window
 from ingest.yaml_lines import ConfigError, Problem, nearest
 
@@ -64,7 +65,8 @@ def maintenance_start(
         settings = settings_of(context)
         keys = covered(load_catalogue(config_folder(settings) / "catalog", settings.nature), subject)
         seconds = seconds_of("--for", for_)
-        with database(settings) as connection:
+        deed = Deed(by, Origin.COMMAND_LINE, "maintenance.start", subject, detail=f"{for_}: {reason}")
+        with database(settings) as connection, audited(connection, deed, (ValueError,)):
             window = maintenance.start(connection, subject, keys, by, reason, seconds)
     typer.echo(f"Window {window.id} over {', '.join(keys)} until {local_time(window.ends)} (UTC+7).")
 
@@ -83,9 +85,9 @@ def maintenance_end(
     context: typer.Context, number: Annotated[int, typer.Argument(help="The window's number.")], by: ByOption
 ) -> None:
     """Work is done: what stands at its sensors is told within a few seconds."""
-    with problems_reported(), database(settings_of(context)) as connection:
-        window = maintenance.end(connection, number, by)
-    _ended(window, f"Window {number}")
+    with _ending(context, by, "maintenance.end", number) as connection:
+        _must_last(maintenance.end(connection, number, by), f"Window {number}")
+    typer.echo(f"Window {number} has ended.")
 
 
 @silence_app.command("start")
@@ -110,7 +112,9 @@ def silence_start(
         _must_be_known("station", station, [each.id for each in catalogue.stations])
         _must_be_known("rule", rule, [each.id for each in load_rules(folder / "rules", catalogue)])
         matcher = Matcher(rule, station, severity)
-        with database(settings) as connection:
+        target = " ".join(filter(None, (rule, station, severity)))
+        deed = Deed(by, Origin.COMMAND_LINE, "silence.start", target, detail=f"{for_}: {reason}")
+        with database(settings) as connection, audited(connection, deed, (ValueError,)):
             silence = silence_store.start(connection, matcher, by, reason, seconds)
     typer.echo(f"Silence {silence.id} until {local_time(silence.ends)} (UTC+7).")
 
@@ -131,9 +135,9 @@ def silence_end(
     by: ByOption,
 ) -> None:
     """End a silence before its time."""
-    with problems_reported(), database(settings_of(context)) as connection:
-        silence = silence_store.end(connection, number, by)
-    _ended(silence, f"Silence {number}")
+    with _ending(context, by, "silence.end", number) as connection:
+        _must_last(silence_store.end(connection, number, by), f"Silence {number}")
+    typer.echo(f"Silence {number} has ended.")
 
 
 def _must_be_known(what: str, name: str | None, known: list[str]) -> None:
@@ -180,11 +184,22 @@ def _silences(silences: list[Silence]) -> Table:
     return table
 
 
-def _ended(found: object, what: str) -> None:
+@contextmanager
+def _ending(context: typer.Context, by: str, what: str, number: int) -> Iterator[Connection]:
+    """What lasts is ended before its time, and that is on the account."""
+    deed = Deed(by, Origin.COMMAND_LINE, what, str(number))
+    with problems_reported(), database(settings_of(context)) as connection:
+        try:
+            with audited(connection, deed):
+                yield connection
+        except NotDone as error:
+            typer.secho(f"{error}.", fg="red", err=True)
+            raise typer.Exit(1) from None
+
+
+def _must_last(found: object, what: str) -> None:
     if found is None:
-        typer.secho(f"{what} does not last.", fg="red", err=True)
-        raise typer.Exit(1)
-    typer.echo(f"{what} has ended.")
+        raise NotDone(f"{what} does not last")
 
 
 @contextmanager

@@ -69,6 +69,16 @@ class Settings(BaseModel):
     embedded: Path | None = Field(None, description="Folder of a database and broker of our own; no city's")
     feed_host: str = Field("127.0.0.1", description="Address on which the feed listens")
     feed_port: int = Field(8080, ge=1, le=65_535, description="Port of the feed: page, JSON, events")
+    feed_public: str | None = Field(
+        None,
+        pattern=r"^(open_data|cap)(,(open_data|cap))*$",
+        description="What of the feed anybody may read: open_data, cap",
+    )
+    feed_https: bool = Field(False, description="The feed is reached by TLS only: its cookies say so")
+    feed_proxies: str = Field(
+        "127.0.0.1,::1", description="Proxies whose word on a request's address and scheme is believed"
+    )
+    feed_token: SecretStr | None = Field(None, description="Token by which `publish-test` reads the feed")
     metrics_host: str = Field("127.0.0.1", description="Address of metrics and health")
     metrics_port: int = Field(9108, ge=1, le=65_535, description="Port of metrics and health of `run`")
     feed_metrics_port: int = Field(9109, ge=1, le=65_535, description="Port of metrics and health of `feed`")
@@ -118,7 +128,7 @@ class Settings(BaseModel):
         return value
 
 
-SECRETS = frozenset({"database_url", "broker_password"})
+SECRETS = frozenset({"database_url", "broker_password", "feed_token"})
 
 
 @dataclass(frozen=True, slots=True)

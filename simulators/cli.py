@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Protocol
 
 import typer
+from pydantic import SecretStr
 from rich.console import Console
 
 from ingest.catalog import Catalogue, read_catalogue
@@ -63,6 +64,7 @@ class Known(Protocol):
     config_dir: Path | None
     embedded: Path | None
     feed_port: int
+    feed_token: SecretStr | None
     nature: Nature | None
 
 
@@ -188,7 +190,7 @@ def publish_test(
         tls = tls_context(broker_ca_file, broker_cert_file, broker_key_file)
         address = _broker(context, broker_host, broker_port, broker_username, broker_password, tls)
         with connected(address, f"huewatch-publish-test-{trial.time}") as gateway:
-            page = FeedClient(feed or _feed_url(context))
+            page = FeedClient(feed or _feed_url(context), _feed_token(context))
             trials.refuse_unseen(trial, page)
             typer.echo(trials.title(trial, said))
             seen = _follow(trials.steps(trial, message, gateway, page, clock))
@@ -253,6 +255,11 @@ def _broker(
 def _feed_url(context: typer.Context) -> str:
     known = _known(context)
     return f"http://{LOOPBACK}:{known.feed_port if known else FEED_PORT}"
+
+
+def _feed_token(context: typer.Context) -> str | None:
+    known = _known(context)
+    return known.feed_token.get_secret_value() if known and known.feed_token else None
 
 
 def _again(context: typer.Context) -> str:

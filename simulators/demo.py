@@ -45,12 +45,19 @@ class Child(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """A running Huewatch that accepts ticks: its broker, its feed, what must be ready, and its processes."""
+    """A running Huewatch that accepts ticks: its broker, its feed and a token for it, what must be ready, and
+    its processes."""
 
     broker: Address
     feed_url: str
+    token: str
     ready_urls: Sequence[str]
     children: Mapping[str, Child]
+
+    @property
+    def page(self) -> str:
+        """The page's address for a browser, which is logged in by it."""
+        return f"{self.feed_url}/#token={self.token}"
 
 
 class DemoError(Exception):
@@ -108,7 +115,7 @@ class _Run:
         self.stop = threading.Event()
         self._services, self._plan, self._clock = services, plan, clock
         self._once, self._console = once, console
-        self._feed = FeedClient(services.feed_url)
+        self._feed = FeedClient(services.feed_url, services.token)
         self._last = 0  # the number of the newest event that the feed gave
         self._view = View(plan.scenario, services.feed_url, plan.scenario.start)
         self._begun = self._seconds = 0.0
@@ -116,6 +123,7 @@ class _Run:
     async def play(self) -> int:
         """The exit code."""
         await self._ready()
+        self._console.print(f"Trang · page: {self._services.page}", soft_wrap=True)
         with connected(self._services.broker, "huewatch-demo") as gateway:
             screen = Live(console=self._console, screen=True, auto_refresh=False)
             with screen if self._console.is_terminal else nullcontext() as live:
@@ -216,7 +224,7 @@ class _Run:
 
     async def _hold(self) -> None:
         """Leave the page standing until somebody has seen enough."""
-        url = self._services.feed_url
-        self._console.print(f"Trang còn mở · the page stays: {url}   Ctrl-C: kết thúc · to end")
+        said = f"Trang còn mở · the page stays: {self._services.page}   Ctrl-C: kết thúc · to end"
+        self._console.print(said, soft_wrap=True)
         while not await asyncio.to_thread(self.stop.wait, POLL_SECONDS):
             self._check_children()

@@ -38,10 +38,11 @@ def is_ready(url: str) -> bool:
 
 
 class FeedClient:
-    """The feed at `url`, e.g. `http://127.0.0.1:8080`."""
+    """The feed at `url`, e.g. `http://127.0.0.1:8080`, read by `token`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str | None = None) -> None:
         self.url = url.rstrip("/")
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
 
     def events(self, after: int) -> list[Mapping[str, Any]]:
         """All told events with a number above `after`, in order."""
@@ -83,7 +84,8 @@ class FeedClient:
 
     def _get(self, path: str, name: str, kind: Callable[[Any], T]) -> T:
         try:
-            with _opener.open(self.url + path, timeout=TIMEOUT_SECONDS) as answer:
+            request = urllib.request.Request(self.url + path, headers=self._headers)
+            with _opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
                 return kind(json.load(answer)[name])
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise FeedError(f"{self.url}{path}: {error}") from error

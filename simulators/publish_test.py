@@ -218,7 +218,8 @@ def refuse_unseen(trial: Trial, feed: FeedClient) -> None:
         state, reason = sight["state"], sight["reason"]
         nature = None if station is None else station["nature"]
     except (FeedError, LookupError, TypeError) as error:
-        raise Refused(f"no feed to follow it on ({error}): start `feed`, or name another by --feed") from None
+        remedy = "start `feed`, name another by --feed, or set HUEWATCH_FEED_TOKEN to a token of its own"
+        raise Refused(f"no feed to follow it on ({error}): {remedy}") from None
     own = trial.station.nature.value
     if station is None:
         raise Refused(f"{feed.url} does not know {trial.key}: `huewatch reload` takes up this catalogue")

@@ -6,15 +6,20 @@ starts nothing: `serve` runs the hub and the server, and wraps this in `Security
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.responses import Response
 
 from alerts import wire
-from alerts.api import problems, stream, v1
+from alerts.access import Scope
+from alerts.api import handling, problems, session, stream, v1
+from alerts.api.door import Door
+from alerts.api.guard import needs
 from alerts.api.hub import Hub
 from alerts.api.pages import console_router
+from alerts.api.writer import Writer
 
 health = APIRouter()
+description = APIRouter(include_in_schema=False)
 
 
 @health.get("/healthz")
@@ -32,19 +37,28 @@ async def readyz(request: Request) -> Response:
     return Response(wire.encode(body), 200 if as_of.known else 503, media_type="application/json")
 
 
-def create_app(hub: Hub) -> FastAPI:
-    """The application over a hub that somebody runs."""
+@description.get("/api/v1/openapi.json", dependencies=[Depends(needs(Scope.READ))])
+def openapi(request: Request) -> Response:
+    """What the feed can be asked."""
+    return Response(wire.encode(request.app.openapi()), media_type="application/json")
+
+
+def create_app(hub: Hub, door: Door, writer: Writer) -> FastAPI:
+    """The application over a hub and a door that somebody runs."""
     app = FastAPI(
         title="Huewatch feed",
         version="1",
         description="Water, rain and air of Huế: what is measured, what is alerted, how far we can see.",
         docs_url=None,  # its page loads from elsewhere, which the policy forbids
         redoc_url=None,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=None,  # its path has a guard like the others
     )
-    app.state.hub = hub
+    app.state.hub, app.state.door, app.state.writer = hub, door, writer
     problems.install(app)
     app.include_router(health)
+    app.include_router(description)
+    app.include_router(session.router)
+    app.include_router(handling.router)
     app.include_router(stream.router, prefix="/api/v1")
     app.include_router(v1.router)
     app.include_router(console_router())

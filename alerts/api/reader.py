@@ -8,7 +8,7 @@ hanging. Called from worker threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -69,14 +69,8 @@ class Reader:
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """One consistent view of the database for one answer."""
-        try:
-            with self._pool.connection() as connection:
-                yield connection
-        except (psycopg.Error, StoreError) as error:
-            cause = error.__cause__ if isinstance(error, StoreError) else error
-            if isinstance(cause, _AWAY):
-                raise Unavailable(str(error)) from error
-            raise error if isinstance(error, StoreError) else reaction_to(error) from error
+        with unavailable_while_away(), self._pool.connection() as connection:
+            yield connection
 
     def as_of(self, connection: Connection, newest: Newest | None = None) -> AsOf:
         """How far we can see in this view. Without `newest`, silent stations are those of the last look."""
@@ -118,17 +112,33 @@ class Reader:
             return store.events_since(connection, seq, limit)
 
 
+@contextmanager
+def unavailable_while_away() -> Iterator[None]:
+    """Inside, errors leave as `Unavailable` where asking again helps, and else as `StoreError`."""
+    try:
+        yield
+    except (psycopg.Error, StoreError) as error:
+        cause = error.__cause__ if isinstance(error, StoreError) else error
+        if isinstance(cause, _AWAY):
+            raise Unavailable(str(error)) from error
+        raise error if isinstance(error, StoreError) else reaction_to(error) from error
+
+
 def _reading(database_url: str) -> str:
     settings = {
-        "search_path": "huewatch,public",
         "statement_timeout": str(STATEMENT_TIMEOUT_MS),
         "default_transaction_read_only": "on",
-        "TimeZone": "UTC",
     }
+    return conninfo(database_url, "huewatch feed", settings)
+
+
+def conninfo(database_url: str, name: str, settings: Mapping[str, str]) -> str:
+    """The way to the database under that name, with the server's settings for each connection."""
+    always = {"search_path": "huewatch,public", "TimeZone": "UTC"}
     return make_conninfo(
         database_url,
-        options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
-        application_name="huewatch feed",
+        options=" ".join(f"-c {name}={value}" for name, value in (always | dict(settings)).items()),
+        application_name=name,
         connect_timeout=3,
         keepalives_idle=10,
         keepalives_interval=5,

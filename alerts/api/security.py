@@ -1,12 +1,14 @@
 """The headers that every answer carries: a strict content policy and no guessing of types.
 
 Nothing is loaded from elsewhere, nothing inline runs, no other site may frame or read the feed (CORS stays
-off). ASVS 5.0 3.2.1 and 3.4.3. Outermost, so that error answers carry them too. Called by `serve`.
+off). ASVS 5.0 3.2.1 and 3.4.3. Outermost, so that error answers carry them too. And no request may fill our
+memory. Called by `serve`.
 """
 
 from __future__ import annotations
 
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = "; ".join(
@@ -29,6 +31,29 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+
+LONGEST_BODY = 64 * 1024  # bytes; what people write is a few lines
+
+
+class BodyLimit:
+    """ASGI middleware that takes no more of a request's body than `LONGEST_BODY`: 413, known or not."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        taken = 0
+
+        async def receive_some() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > LONGEST_BODY:
+                raise HTTPException(413, f"A request has at most {LONGEST_BODY // 1024} kB.")
+            return message
+
+        await self._app(scope, receive_some, send)
 
 
 class SecurityHeaders:

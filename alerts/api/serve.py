@@ -19,11 +19,14 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import uvicorn
 from starlette.types import ASGIApp
 
+from alerts.access import Policy
 from alerts.api.app import create_app
+from alerts.api.door import Door
 from alerts.api.hub import Hub
 from alerts.api.reader import Reader, Unavailable
 from alerts.api.reload import ReadCatalogue, follow_configuration
-from alerts.api.security import SecurityHeaders
+from alerts.api.security import BodyLimit, SecurityHeaders
+from alerts.api.writer import Writer
 from alerts.delivery import Worker
 from alerts.housekeeping import keep_house
 from alerts.receivers import Receiver
@@ -57,6 +60,7 @@ async def serve_feed(
     metrics_host: str,
     metrics_port: int,
     limits: Limits | None = None,
+    policy: Policy | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Without a broker nothing is delivered; the page and the API work.
 
@@ -71,7 +75,7 @@ async def serve_feed(
     on_hangup(hangup, stop)
     metrics.CONFIG.info({"version": config_version(catalogue, ())})
     try:
-        async with running_feed(database_url, broker, catalogue, nature, host, port, limits) as feed:
+        async with running_feed(database_url, broker, catalogue, nature, host, port, limits, policy) as feed:
             change = "HUEWATCH_METRICS_HOST or HUEWATCH_FEED_METRICS_PORT"
             health = serve_health(metrics_host, metrics_port, change, lambda: _readiness(feed.hub))
             following = follow_configuration(feed.hub.reader, read, feed.use, hangup)
@@ -119,20 +123,25 @@ async def running_feed(
     host: str = "127.0.0.1",
     port: int = 0,
     limits: Limits | None = None,
+    policy: Policy | None = None,
 ) -> AsyncIterator[Feed]:
     """A feed for as long as the block runs; port 0 takes a free one. `limits`: of suppression."""
-    limits = limits or Limits()
+    limits, policy = limits or Limits(), policy or Policy()
     clock = system_clock()
     reader = Reader(database_url, catalogue, nature)
+    writer = Writer(database_url)
     hub = Hub(reader, clock)
+    door = Door(reader, writer, clock, policy)
     listener = _listener(host, port)
-    server = _Server(SecurityHeaders(create_app(hub)))
+    server = _Server(SecurityHeaders(BodyLimit(create_app(hub, door, writer))), policy.proxies)
     reader.open()
+    writer.open()
     try:
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(_check_nature(reader, clock), name="feed nature"),
                 group.create_task(hub.run(), name="feed hub"),
+                group.create_task(door.run(), name="feed door"),
                 group.create_task(keep_house(database_url, clock, limits), name="feed housekeeping"),
             ]
             receivers = [] if broker is None else [_mqtt_receiver(broker, catalogue, nature)]
@@ -153,13 +162,14 @@ async def running_feed(
                 await asyncio.gather(serving, *background, return_exceptions=True)
     finally:
         await asyncio.to_thread(reader.close)
+        await asyncio.to_thread(writer.close)
         listener.close()
 
 
 class _Server(uvicorn.Server):
     """uvicorn without hands of its own on the signals: the whole feed stops together."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, proxies: str) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -168,6 +178,7 @@ class _Server(uvicorn.Server):
                 lifespan="off",
                 timeout_graceful_shutdown=DRAIN_S,
                 server_header=False,
+                forwarded_allow_ips=proxies,
                 h11_max_incomplete_event_size=16 * 1024,
             )
         )

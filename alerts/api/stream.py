@@ -12,11 +12,13 @@ from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from typing import Annotated
 
-from fastapi import APIRouter, Header, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from alerts.api.hub import PAGE, Hub, event_frame, reset_frame
+from alerts.access import Scope as AccessScope
+from alerts.api.guard import REFUSALS, admitted_of, needs
+from alerts.api.hub import PAGE, Hub, event_frame, frame, reset_frame
 from alerts.api.reader import Unavailable
 from alerts.feed_metrics import SSE_DROPPED
 
@@ -27,29 +29,39 @@ DATABASE_RETRY_S = 1.0
 CATCH_UP_S = 0.02  # between two looks while the hub and the replay find each other
 
 
-router = APIRouter()
+ENDED = frame("dropped", {"reason": "access_ended", "remedy": "log in again, or use another token"})
+
+router = APIRouter(dependencies=[Depends(needs(AccessScope.READ))], responses=REFUSALS)
 
 
 class EventStream(Response):
-    """A response that sends frames until they end or the client goes, with a time limit on each send."""
+    """A response that sends frames until they end or the client goes, with a time limit on each send.
+
+    When `ended` is set the client has no access any more: it is told so, and that is the end.
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(self, frames: AsyncGenerator[bytes, None]) -> None:
+    def __init__(self, frames: AsyncGenerator[bytes, None], ended: asyncio.Event) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._frames = frames
+        self._ended = ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         sending = asyncio.create_task(self._send(send), name="sse send")
         leaving = asyncio.create_task(_left(receive), name="sse leave")
+        ending = asyncio.create_task(self._ended.wait(), name="sse end of access")
+        tasks = (sending, leaving, ending)
         try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            sending.cancel()
-            leaving.cancel()
-            await asyncio.gather(sending, leaving, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if self._ended.is_set() and sending.cancelled():
+            await _in_time(send({"type": "http.response.body", "body": ENDED, "more_body": False}))
 
     async def _send(self, send: Send) -> None:
         async with aclosing(self._frames) as frames:
@@ -85,7 +97,7 @@ async def stream(
     hub: Hub = request.app.state.hub
     if hub.streams >= STREAMS:
         raise HTTPException(503, "Too many live clients; poll /api/v1/events instead.")
-    return EventStream(frames(hub, last_event_id or after))
+    return EventStream(frames(hub, last_event_id or after), admitted_of(request).ended)
 
 
 async def frames(hub: Hub, given: str | None) -> AsyncGenerator[bytes, None]:

@@ -14,6 +14,8 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from starlette.responses import Response
 
 from alerts import feed_store, handling_store, store, wire
+from alerts.access import Scope
+from alerts.api.guard import REFUSALS, needs
 from alerts.api.hub import Hub
 from alerts.api.reader import Connection, Reader
 from alerts.feed_store import Wanted
@@ -33,7 +35,7 @@ OBSERVATIONS = 5_000  # 17 days of a 5-minute series in one answer
 EVENTS = 500
 HISTORY = 500
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter(prefix="/api/v1", dependencies=[Depends(needs(Scope.READ))], responses=REFUSALS)
 
 
 def _hub(request: Request) -> Hub:

@@ -91,7 +91,7 @@ export function handled({ acknowledged, assigned_to, shelved, comments }) {
 }
 
 // The series as it stands now: level, margin, trend, time to the next level. An old one gives its last level only.
-function figures(stream, { known, now, forecast }) {
+export function figures(stream, { known, now, forecast }) {
   const shown = stream?.newest_usable;
   if (!shown) return null;
   const old = !known || OLD.has(stream.freshness);

@@ -110,6 +110,7 @@ function speak(chosen) {
     button.setAttribute("aria-pressed", String(button.dataset.language === language()));
   }
   renderHeader(feed);
+  renderSound(sound);
 }
 
 function paint(theme) {

@@ -16,9 +16,9 @@ const MOST = 1000;
 const local = (stamp) => new Date(Date.parse(stamp) + 7 * 3_600_000).toISOString().slice(0, -1);
 
 export function evidenceChart(root, { api, feed }) {
-  const canvas = h("div", { class: "plot", role: "img", "aria-label": word("versus_value") });
+  const canvas = h("div", { class: "plot", role: "img", "aria-label": word("chart") });
   const list = h("div", { class: "evidence" });
-  root.append(h("h2", { id: "evidence-title" }, word("versus_value")), canvas, list);
+  root.append(h("h2", { id: "evidence-title" }, word("chart")), canvas, list);
   let engine = null;
   let drawn = null;
   let closed = false;
@@ -42,8 +42,9 @@ export function evidenceChart(root, { api, feed }) {
   // The series while the alert lasted; none for what is no series, such as a gateway.
   async function around(key, events) {
     if (!stream(key)) return [];
+    const last = events.findLast((event) => event.evidence.length) ?? events[0];
     const since = new Date(Date.parse(events[0].event_time) - BEFORE_MS).toISOString();
-    const until = new Date(Date.parse(events.at(-1).event_time) + AFTER_MS).toISOString();
+    const until = new Date(Date.parse(last.event_time) + AFTER_MS).toISOString();
     const path = `/api/v1/datastreams/${key}/observations?since=${since}&until=${until}&limit=${MOST}`;
     const answer = await api.get(path).catch(() => null);
     return answer?.observations ?? [];

@@ -5,7 +5,7 @@ import * as format from "./format.js";
 import { reason, word } from "./words.js";
 
 const SAFE = "Actual";
-const BANNERS = { unknown: "unknown_banner", blind: "blind_banner" };
+const BANNERS = { unknown: "unknown_banner", blind: "blind_banner", not_live: "not_live_banner" };
 
 export function renderHeader(feed) {
   const sight = feed.sight();

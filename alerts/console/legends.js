@@ -6,23 +6,26 @@ import { said, word } from "./words.js";
 const mark = (sign) => h("i", { class: `mark ${sign}`, "aria-hidden": "true" });
 const entry = (sign, text) => h("li", {}, mark(sign), text);
 
+// Under the map, whose marks it explains.
+export const floodLegend = () =>
+  legend(
+    "legend_bd",
+    [
+      entry("l1", "BĐ I"),
+      entry("l2", "BĐ II"),
+      entry("l3", "BĐ III"),
+      entry("l4", word("legend_above_top")),
+      entry("normal", word("legend_none")),
+      entry("unjudged", word("state_no_levels")),
+      entry("stale", word("legend_stale")),
+    ],
+    word("legend_bd_note"),
+  );
+
 export const legends = () =>
   h(
     "section",
     { class: "legends", "aria-label": word("legends") },
-    legend(
-      "legend_bd",
-      [
-        entry("l1", "BĐ I"),
-        entry("l2", "BĐ II"),
-        entry("l3", "BĐ III"),
-        entry("l4", word("legend_above_top")),
-        entry("normal", word("legend_none")),
-        entry("plain", word("state_no_levels")),
-        entry("stale", word("legend_stale")),
-      ],
-      word("legend_bd_note"),
-    ),
     legend(
       "legend_aqi",
       [1, 2, 3, 4, 5, 6].map((band) => h("li", { class: `band aqi${band}` }, `${BANDS[band - 1]} ${word(`aqi_${band}`)}`)),

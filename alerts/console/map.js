@@ -3,6 +3,7 @@
 
 import { h, item, sync } from "./dom.js";
 import { BOUNDS, COAST, LABELS, LAGOON, RIVERS } from "./geography.js";
+import { floodLegend } from "./legends.js";
 import { place } from "./labels.js";
 import { colour, CONFIG, layout, plain, plotly } from "./plot.js";
 import { SIGNS, standing, urgency } from "./station-state.js";
@@ -18,7 +19,7 @@ export function stationMap(root, { feed, go }) {
   const list = h("ul", { class: "stations", tabindex: 0, "aria-label": word("map_list") });
   const message = h("p", { class: "none", hidden: "" });
   const views = h("div", { class: "row views" }, button("map_all", all), button("map_centre", centre), button("zoom_in", () => zoom(STEP), "+"), button("zoom_out", () => zoom(1 / STEP), "−"));
-  root.append(h("h2", { id: "map-title" }, word("map")), views, canvas, message, h("p", { class: "hint" }, word("map_hint")), list);
+  root.append(h("h2", { id: "map-title", title: word("map_hint") }, word("map")), views, canvas, message, floodLegend(), list);
   let engine = null;
   let drawn = "";
   let shown = [];
@@ -155,24 +156,19 @@ function waters() {
   ];
 }
 
-// The least urgent first, so that the worst lies on top. Each stale one is hatched by a second mark over the first.
+// The least urgent first, so that the worst lies on top. A stale one is hatched by a second mark over the first.
+// Names are a trace of their own: plotly never draws again what once had an empty text.
 function marks(shown, box, size) {
   const points = shown.toReversed();
   const sides = place(points.map((each) => ({ ...each.station.location, text: label(each), urgent: /^l/.test(each.sign) })), box, size);
-  const at = { x: points.map((each) => each.station.location.lon), y: points.map((each) => each.station.location.lat) };
+  const named = points.map((each, i) => ({ ...each, side: sides[i] })).filter(({ side }) => side);
   const hatched = points.filter(({ sign }) => sign === "stale" || sign === "unwatched");
   return [
     {
-      ...at,
-      type: "scatter",
-      mode: "markers+text",
+      ...at(points, "markers"),
       customdata: points.map((each) => each.station.id),
-      text: points.map((each, i) => (sides[i] ? plain(label(each)) : "")),
-      textposition: sides.map((side) => side ?? "top center"),
-      textfont: { color: colour("--ink"), size: 11.5 },
       hovertext: points.map((each) => plain(`${pick(each.station.name)}: ${each.value}, ${[each.state, each.age].filter(Boolean).join(", ")}`)),
       hoverinfo: "text",
-      cliponaxis: false,
       marker: {
         size: points.map(({ sign }) => (sign.startsWith("l") ? MARK + 3 : MARK - 2)),
         symbol: points.map(({ sign }) => SIGNS[sign].symbol),
@@ -182,15 +178,26 @@ function marks(shown, box, size) {
       },
     },
     {
-      type: "scatter",
-      mode: "markers",
-      x: hatched.map((each) => each.station.location.lon),
-      y: hatched.map((each) => each.station.location.lat),
+      ...at(hatched, "markers"),
       hoverinfo: "skip",
       marker: { symbol: "line-ne-open", size: MARK - 4, color: colour("--hatch-ink"), line: { color: colour("--hatch-ink"), width: 1.5 } },
     },
+    {
+      ...at(named, "text"),
+      text: named.map((each) => plain(label(each))),
+      textposition: named.map(({ side }) => side),
+      textfont: { color: colour("--ink"), size: 11.5 },
+      hoverinfo: "skip",
+    },
   ];
 }
+
+const at = (points, mode) => ({
+  type: "scatter",
+  mode,
+  x: points.map(({ station }) => station.location.lon),
+  y: points.map(({ station }) => station.location.lat),
+});
 
 // A stale one says how old its level is, one that never spoke has none.
 const label = ({ station, sign, value, age }) => {

@@ -11,13 +11,13 @@ export const SIGNS = {
   stale: { symbol: "square", colour: "--hatch", edge: "--hatch-ink" },
   unwatched: { symbol: "square", colour: "--hatch", edge: "--hatch-ink" },
   normal: { symbol: "circle", colour: "--ok", edge: "--card" },
-  plain: { symbol: "circle-open", colour: "--muted", edge: "--muted" },
+  unjudged: { symbol: "circle-open", colour: "--muted", edge: "--muted" },
   l1: { symbol: "triangle-up", colour: "--l1", edge: "--ink" },
   l2: { symbol: "diamond", colour: "--l2", edge: "--ink" },
   l3: { symbol: "pentagon", colour: "--l3", edge: "--ink" },
   l4: { symbol: "star", colour: "--l4", edge: "--ink" },
 };
-const URGENCY = ["plain", "normal", "unwatched", "stale", "l1", "l2", "l3", "l4"];
+const URGENCY = ["unjudged", "normal", "unwatched", "stale", "l1", "l2", "l3", "l4"];
 const BY_SEVERITY = ["l1", "l1", "l2", "l3", "l4"];
 
 export const urgency = (sign) => URGENCY.indexOf(sign);
@@ -48,7 +48,7 @@ function sign(station, stream, worst, known) {
   const level = stream.comparable ? (stream.level?.rank ?? 0) : 0;
   if (level > 0) return `l${Math.min(level, 4)}`;
   if (worst) return BY_SEVERITY[rank(worst.newest.severity)];
-  return station.state === "normal" && stream.levels.length ? "normal" : "plain";
+  return station.state === "normal" && stream.levels.length ? "normal" : "unjudged";
 }
 
 function state(station, stream, worst, known) {

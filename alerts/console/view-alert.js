@@ -1,7 +1,7 @@
 // One alert: what stands now, what can be done, the readings behind it as a chart, and its whole history.
 
 import { ACTIONS, possible } from "./actions.js";
-import { buttons, secondLine } from "./alert-item.js";
+import { buttons, figures, secondLine } from "./alert-item.js";
 import { approve } from "./approve.js";
 import { h, item, sync } from "./dom.js";
 import { evidenceChart } from "./evidence.js";
@@ -21,6 +21,7 @@ export function open(root, { id }, context) {
   root.append(h("p", {}, h("a", { href: "#/" }, `← ${word("back")}`)), head, h("div", { class: "columns" }, chart, past));
   const drawing = evidenceChart(chart, context);
   let alert = null;
+  let events = [];
   let closed = false;
   let newest = -1;
 
@@ -28,15 +29,16 @@ export function open(root, { id }, context) {
     try {
       const answer = await api.get(`/api/v1/alerts/${encodeURIComponent(id)}`);
       if (closed) return;
+      ({ events } = answer);
       alert = standing(answer, feed);
-      render(answer.events);
+      render();
     } catch (error) {
       if (!closed && !alert) head.replaceChildren(h("p", { class: "none" }, word(error.status === 404 || error.status === 422 ? "alert_unknown" : "not_loaded")));
     }
   }
 
-  function render(events) {
-    const stamp = [alert, feed.known(), feed.asOf?.now?.slice(0, 16), context.session.scopes];
+  function render() {
+    const stamp = [alert, stream(alert, feed), feed.known(), feed.asOf?.now?.slice(0, 16), context.session.scopes];
     sync(head, [item("head", stamp, () => summary(alert, context))]);
     sync(timeline, events.toReversed().map((event) => item(String(event.seq), event.seq, () => entry(event))));
     drawing.render(alert.newest, events);
@@ -57,9 +59,10 @@ export function open(root, { id }, context) {
 
   const doings = Object.entries(ACTIONS).map(([name, { key }]) => [key, [`act_${name}`, () => act(name)]]);
   const release = bind("keys_alert", Object.fromEntries(doings));
-  // What happened to this alert shows in the sequence; the rest of the time the page stands still.
+  // What happened to this alert shows in the sequence: only then its history is asked for again.
   const leave = feed.subscribe(() => {
     const seq = feed.events.find((event) => event.alert_id === id)?.seq ?? 0;
+    if (alert) render();
     if (seq === newest && alert) return;
     newest = seq;
     load();
@@ -82,8 +85,13 @@ function standing({ alert_id, handling, events }, feed) {
   return { alert_id, handling, newest, state, last_known_state: state, phase: listed?.phase, opened_at: events[0].event_time };
 }
 
+const stream = (alert, feed) =>
+  feed.stations.flatMap((each) => each.datastreams).find((each) => each.key === alert.newest.target);
+
 function summary(alert, context) {
+  const { feed } = context;
   const event = alert.newest;
+  const sight = { known: feed.known(), now: feed.asOf?.now, forecast: feed.forecasts.get(event.target) };
   const over = alert.state === "ended";
   const names = Object.keys(ACTIONS);
   const may = alert.state !== "cancelled" && context.session.may("administer");
@@ -95,7 +103,8 @@ function summary(alert, context) {
       "div",
       { class: "lines" },
       h("h2", { class: "headline" }, pick(event.headline)),
-      secondLine(alert, { known: context.feed.known() && !over, now: context.feed.asOf?.now, muted: context.sound.muted(alert.alert_id) }),
+      secondLine(alert, { ...sight, known: sight.known && !over, muted: context.sound.muted(alert.alert_id) }),
+      figures(stream(alert, feed), sight),
       h(
         "p",
         { class: "row" },

@@ -54,6 +54,9 @@ function skeleton(root) {
   return places;
 }
 
+// How a device fares is shown with its station and with the data's health: here stands what it measures.
+const DEVICES = new Set(["battery", "battery_voltage", "rssi", "snr", "gateways", "f_cnt"]);
+
 // Alerts first, then the highest level, then the catalogue's order.
 const urgency = ({ station, stream }) => (station.state === "alert" ? 100 : 0) + (stream.level?.rank ?? 0);
 
@@ -66,7 +69,8 @@ function renderStations(feed, places, known) {
     sync(places[id], shown.map(({ station, stream }) => card(station, stream, known)));
     places[id].closest("section").hidden = shown.length === 0;
   }
-  const others = all.filter((each) => !level(each) || !["river", "street"].includes(each.station.kind));
+  const carded = (each) => level(each) && ["river", "street"].includes(each.station.kind);
+  const others = all.filter((each) => !carded(each) && !DEVICES.has(each.stream.property));
   const indices = feed.stations.flatMap((station) => indicesOf(station).map((each) => indexItem(station, each, known)));
   const rows = [...others.flatMap(({ station, stream }) => rowsOf(station, stream, known)), ...indices];
   sync(places.others, rows);

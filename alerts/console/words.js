@@ -45,6 +45,7 @@ export const WORDS = {
     "KHÔNG RÕ TÌNH HÌNH. Các giá trị dưới đây là lần cuối nhận được, không phải hiện tại.",
     "THE SITUATION IS UNKNOWN. Values below are the last ones received, not the present.",
   ],
+  not_live_banner: ["Mất luồng trực tiếp, đang nối lại.", "The live stream is lost, reconnecting."],
   blind_banner: [
     "Có thể thiếu số liệu: chưa thấy cảnh báo không có nghĩa là an toàn.",
     "Readings may be missing: no alert shown does not mean safe.",

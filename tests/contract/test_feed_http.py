@@ -24,6 +24,7 @@ from ingest.quality import Test, pack
 from ingest.store.datastreams import register
 from ingest.store.errors import Fatal
 from ingest.store.read import Observed
+from tests.support.access import reading
 from tests.support.databases import Database
 from tests.support.feed import (
     HOUR,
@@ -127,7 +128,7 @@ async def client(
 ) -> AsyncIterator[httpx.AsyncClient]:
     async with (
         running_feed(plain_database.url, None, city, NATURE) as feed,
-        httpx.AsyncClient(base_url=feed.url, timeout=10.0) as found,
+        httpx.AsyncClient(base_url=feed.url, timeout=10.0, headers=reading(feed)) as found,
     ):
         yield found
 
@@ -410,7 +411,7 @@ async def test_a_blind_writer_is_told_with_its_reason(client: httpx.AsyncClient,
     )
 
 
-async def test_ledger_and_gaps_are_open_to_everybody(client: httpx.AsyncClient, table: Connection) -> None:
+async def test_ledger_and_gaps_are_readable(client: httpx.AsyncClient, table: Connection) -> None:
     table.execute(
         "INSERT INTO ledger VALUES ('gw', '2025-10-27Z', 5, 4, 1, 0, 8, 5, 2, 0, 1),"
         " ('gw', '2025-10-27 00:01Z', 2, 2, 0, 0, 2, 2, 0, 0, 0)"
@@ -492,7 +493,7 @@ async def test_a_database_that_is_away_is_a_503_that_says_unknown_and_recovers(
         commit(connection)
     async with (
         running_feed(own_server.url, None, city, NATURE) as feed,
-        httpx.AsyncClient(base_url=feed.url, timeout=10.0) as client,
+        httpx.AsyncClient(base_url=feed.url, timeout=10.0, headers=reading(feed)) as client,
     ):
         assert (await client.get("/api/v1/stations")).status_code == 200
         await asyncio.to_thread(own_server.stop)

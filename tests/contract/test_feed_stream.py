@@ -14,6 +14,7 @@ from alerts.api.serve import Feed, running_feed
 from alerts.api.stream import frames as frames_of
 from alerts.model import NumberedEvent
 from ingest.clock import system_clock
+from tests.support.access import reading
 from tests.support.databases import Database
 from tests.support.feed import (
     NATURE,
@@ -63,7 +64,7 @@ async def collect(frames: AsyncIterator[Frame], last: int) -> list[int]:
 
 
 async def test_an_event_reaches_a_live_client_within_a_second(feed: Feed, table: Connection) -> None:
-    async with listening(feed.url) as frames:
+    async with listening(feed.url, headers=reading(feed)) as frames:
         assert (await first(frames, "status")).data["as_of"] is not None
         await until(lambda: joined(feed))
         async with asyncio.timeout(1.0):
@@ -84,7 +85,7 @@ async def test_a_client_that_returns_gets_every_event_once_while_others_are_appe
     found: list[int] = []
     while not found or found[-1] < 700:  # breaks off again and again, also within the replay
         last = str(found[-1]) if found else "0"
-        async with listening(feed.url, last_event_id=last) as frames:
+        async with listening(feed.url, headers=reading(feed), last_event_id=last) as frames:
             async with asyncio.timeout(20):
                 for _ in range(min(97, 700 - len(found))):
                     frame = await first(frames, "alert")
@@ -122,13 +123,13 @@ async def test_after_in_the_query_serves_clients_that_cannot_set_the_header(
     feed: Feed, table: Connection
 ) -> None:
     await asyncio.to_thread(tell_many, table, range(1, 6))
-    async with listening(feed.url, query="?after=3") as frames:
+    async with listening(feed.url, headers=reading(feed), query="?after=3") as frames:
         assert await collect(frames, 5) == [4, 5]
 
 
 async def test_a_first_connection_starts_at_the_present(feed: Feed, table: Connection) -> None:
     await asyncio.to_thread(tell_many, table, range(1, 6))
-    async with listening(feed.url) as frames:
+    async with listening(feed.url, headers=reading(feed)) as frames:
         await until(lambda: joined(feed))
         await asyncio.to_thread(tell_many, table, range(6, 7))
         assert await collect(frames, 6) == [6]
@@ -142,7 +143,7 @@ async def test_a_number_without_meaning_here_is_answered_with_reset(
     feed: Feed, table: Connection, given: str, reason: str
 ) -> None:
     await asyncio.to_thread(tell_many, table, range(1, 4))
-    async with listening(feed.url, query=f"?after={given}") as frames:
+    async with listening(feed.url, headers=reading(feed), query=f"?after={given}") as frames:
         frame = await first(frames, "reset")
         assert (frame.seq, frame.data) == (3, {"reason": reason, "head": 3})
         await asyncio.to_thread(tell_many, table, range(4, 5))
@@ -151,7 +152,7 @@ async def test_a_number_without_meaning_here_is_answered_with_reset(
 
 async def test_a_sequence_that_starts_again_resets_every_client(feed: Feed, table: Connection) -> None:
     await asyncio.to_thread(tell_many, table, range(1, 4))
-    async with listening(feed.url, last_event_id="0") as frames:
+    async with listening(feed.url, headers=reading(feed), last_event_id="0") as frames:
         assert await collect(frames, 3) == [1, 2, 3]
         await until(lambda: joined(feed))
         table.execute("DELETE FROM alert_event WHERE seq > 1")  # as a restored backup would look
@@ -160,7 +161,7 @@ async def test_a_sequence_that_starts_again_resets_every_client(feed: Feed, tabl
 
 
 async def test_status_turns_unknown_by_itself_when_commits_grow_old(feed: Feed, table: Connection) -> None:
-    async with listening(feed.url) as frames:
+    async with listening(feed.url, headers=reading(feed)) as frames:
         await until(lambda: sees(feed, "current"))
         commit(table, ago_s=58.0)
         async with asyncio.timeout(10):
@@ -177,7 +178,7 @@ async def test_a_client_that_does_not_read_is_dropped_and_told_while_others_get_
 ) -> None:
     many = 1500
     with slow_client(feed) as asleep:
-        async with listening(feed.url) as frames:
+        async with listening(feed.url, headers=reading(feed)) as frames:
             await until(lambda: clients(feed, 2))
             appending = asyncio.create_task(asyncio.to_thread(tell_many, table, range(1, many + 1)))
             assert await collect(frames, many) == list(range(1, many + 1))
@@ -197,7 +198,10 @@ def slow_client(feed: Feed) -> socket.socket:
     sleeper.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sleeper.settimeout(20.0)
     sleeper.connect((host, int(port)))
-    sleeper.sendall(b"GET /api/v1/events/stream HTTP/1.1\r\nHost: feed\r\n\r\n")
+    token = reading(feed)["Authorization"].encode()
+    sleeper.sendall(
+        b"GET /api/v1/events/stream HTTP/1.1\r\nHost: feed\r\nAuthorization: " + token + b"\r\n\r\n"
+    )
     return sleeper
 
 
@@ -229,7 +233,7 @@ async def test_a_feed_takes_connections_from_its_first_moment(
     """Its address is in the log as it starts: who follows it at once is not refused."""
     async with running_feed(plain_database.url, None, CITY, NATURE) as feed:
         socket.create_connection(("127.0.0.1", int(feed.url.rpartition(":")[2])), timeout=5.0).close()
-        async with httpx.AsyncClient(timeout=10.0) as client:
+        async with httpx.AsyncClient(timeout=10.0, headers=reading(feed)) as client:
             assert (await client.get(f"{feed.url}/api/v1/stations")).is_success
 
 
@@ -239,7 +243,7 @@ async def test_a_feed_that_stops_tells_its_clients_and_ends_within_seconds(
     async with asyncio.timeout(10):
         async with running_feed(plain_database.url, None, CITY, NATURE) as feed:
             client = httpx.AsyncClient(timeout=10.0)
-            request = client.build_request("GET", f"{feed.url}/api/v1/events/stream")
+            request = client.build_request("GET", f"{feed.url}/api/v1/events/stream", headers=reading(feed))
             response = await client.send(request, stream=True)
             await until(lambda: joined(feed))
         text = "".join([part async for part in response.aiter_text()])

@@ -20,6 +20,7 @@ from alerts.suppression import Limits
 from ingest.clock import system_clock, to_datetime
 from ingest.embedded import EmbeddedBroker
 from ingest.store import connect, maintenance
+from tests.support.access import reading
 from tests.support.databases import Database
 from tests.support.feed import (
     KIMLONG,
@@ -207,15 +208,18 @@ async def test_what_one_process_does_is_seen_on_every_feed(
 ) -> None:
     tell(table, RAISED)
     await kept(ioc, STATE, 2)
-    async with running_feed(plain_database.url, None, CITY, NATURE) as other, listening(other.url) as frames:
+    async with (
+        running_feed(plain_database.url, None, CITY, NATURE) as other,
+        listening(other.url, headers=reading(other)) as frames,
+    ):
         await first(frames, "status")
         with connect(plain_database.url, application_name="test") as elsewhere:
             do(elsewhere, K.ACKNOWLEDGED, comment="on my way")
         told = (await first(frames, "alert")).data
         assert (told["kind"], told["by"], told["comment"]) == ("acknowledged", "An", "on my way")
         assert "An" in told["headline"]["vi"]
-        for url in (feed.url, other.url):
-            (alert,) = (await answer(url, "/api/v1/alerts"))["alerts"]
+        for each in (feed, other):
+            (alert,) = (await answer(each, "/api/v1/alerts"))["alerts"]
             assert alert["newest"]["kind"] == "raised"
             assert alert["handling"]["acknowledged"]["by"] == "An"
             assert alert["handling"]["version"] == 1
@@ -226,9 +230,9 @@ async def test_what_one_process_does_is_seen_on_every_feed(
     assert (state["kind"], state["handling"]["acknowledged"]["by"]) == ("raised", "An")
 
 
-async def answer(url: str, path: str) -> dict[str, object]:
-    async with httpx.AsyncClient() as client:
-        found: dict[str, object] = (await client.get(url + path)).json()
+async def answer(feed: Feed, path: str) -> dict[str, object]:
+    async with httpx.AsyncClient(headers=reading(feed)) as client:
+        found: dict[str, object] = (await client.get(feed.url + path)).json()
         return found
 
 
@@ -237,8 +241,8 @@ async def test_a_cancelled_alert_is_hidden_until_it_is_worse(feed: Feed, ioc: Io
     await kept(ioc, STATE, 2)
     do(table, K.CANCELLED, comment="a boat on the sensor")
     await kept(ioc, STATE, None)
-    assert (await answer(feed.url, "/api/v1/alerts"))["alerts"] == []
-    everything = (await answer(feed.url, "/api/v1/alerts?state=all"))["alerts"]
+    assert (await answer(feed, "/api/v1/alerts"))["alerts"] == []
+    everything = (await answer(feed, "/api/v1/alerts?state=all"))["alerts"]
     assert [each["state"] for each in everything] == ["cancelled"]  # type: ignore[attr-defined]
     tell(table, happening(2, kind=K.LOWERED, level=1))
     tell(table, happening(3, kind=K.ESCALATED, level=3))
@@ -337,7 +341,7 @@ async def test_a_station_that_is_worked_on_is_not_monitored_and_never_normal(
     window = maintenance.start(table, KIMLONG, [LEVEL], "An", "cleaning", 3600.0)
 
     async def shown() -> dict[str, object]:
-        stations = (await answer(feed.url, "/api/v1/stations"))["stations"]
+        stations = (await answer(feed, "/api/v1/stations"))["stations"]
         return next(each for each in stations if each["id"] == KIMLONG)  # type: ignore[attr-defined]
 
     station = await shown()

@@ -287,14 +287,14 @@ def test_signal_asks_as_well_and_a_request_while_nobody_runs_is_answered_at_the_
 
 
 @contextmanager
-def stream(url: str) -> Iterator[Any]:
+def stream(feed: Service) -> Iterator[Any]:
     """An open event stream of the feed."""
-    with urllib.request.urlopen(f"{url}/api/v1/events/stream", timeout=SECONDS) as answer:
+    with urllib.request.urlopen(feed.request("/api/v1/events/stream"), timeout=SECONDS) as answer:
         yield answer
 
 
-def ask(url: str, path: str) -> Any:
-    with urllib.request.urlopen(f"{url}{path}", timeout=SECONDS) as answer:
+def ask(feed: Service, path: str) -> Any:
+    with urllib.request.urlopen(feed.request(path), timeout=SECONDS) as answer:
         return json.load(answer)
 
 
@@ -311,10 +311,10 @@ def test_feed_follows_and_keeps_its_live_clients(
     )  # fmt: skip
     feed.start("feed").wait_ready()
     try:
-        with stream(feed.feed_url) as live:
+        with stream(feed) as live:
             city.write(2, low=1.0)
             reloaded(service)
-            until(lambda: len(ask(feed.feed_url, "/api/v1/stations")["stations"]) == 2)
+            until(lambda: len(ask(feed, "/api/v1/stations")["stations"]) == 2)
             publish(broker, "hue/v1/gw/S1/readings", 1.5, 1.6)
             lines = iter(live.readline, b"")
             alert = next(line for line in lines if line.startswith(b"data: ") and b"level" in line)
@@ -322,6 +322,6 @@ def test_feed_follows_and_keeps_its_live_clients(
         (city.folder / "catalog" / "city.yaml").write_text("stations: []\n")
         os.kill(feed.pid, signal.SIGHUP)
         until(lambda: 'huewatch_config_reloads_total{outcome="refused"} 1.0' in metrics(feed))
-        assert len(ask(feed.feed_url, "/api/v1/stations")["stations"]) == 2
+        assert len(ask(feed, "/api/v1/stations")["stations"]) == 2
     finally:
         assert feed.stop() == 0

@@ -18,6 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from ingest.embedded import EmbeddedBroker
 from ingest.embedded_server import free_port
 from tests.faults.publisher import GATEWAY, device_name
+from tests.support import access
 
 START_SECONDS = 60  # one that is slow to start is no fault of this project's
 STOP_SECONDS = 20
@@ -80,6 +81,7 @@ class Service:
         self, folder: Path, config: Path, broker: EmbeddedBroker, database: str, **settings: str
     ) -> None:
         self.health_port = free_port()
+        self._database = database
         self.log = folder / "service.log"
         self._process: subprocess.Popen[bytes] | None = None
         own = {name: value for name, value in os.environ.items() if not name.startswith("HUEWATCH_")}
@@ -103,6 +105,10 @@ class Service:
     @property
     def feed_url(self) -> str:
         return f"http://127.0.0.1:{self._environment['HUEWATCH_FEED_PORT']}"
+
+    def request(self, path: str) -> urllib.request.Request:
+        """What somebody who may read asks the feed."""
+        return urllib.request.Request(f"{self.feed_url}{path}", headers=access.headers(self._database))
 
     def start(self, command: str = "run", program: Sequence[str] = HUEWATCH) -> Service:
         """Start it; `program` is what Python is to run instead of `huewatch` itself."""

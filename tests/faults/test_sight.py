@@ -110,7 +110,7 @@ class Stream:
 
     def __init__(self, feed: Service) -> None:
         self.states: list[str] = []
-        self._answer = urllib.request.urlopen(f"{feed.feed_url}/api/v1/events/stream", timeout=30)
+        self._answer = urllib.request.urlopen(feed.request("/api/v1/events/stream"), timeout=30)
         threading.Thread(target=self._read, name="stream", daemon=True).start()
 
     def _read(self) -> None:
@@ -133,7 +133,7 @@ def publish(broker: EmbeddedBroker, readings: list[tuple[datetime, float]]) -> N
 
 
 def get(feed: Service, path: str) -> Any:
-    with urllib.request.urlopen(f"{feed.feed_url}{path}", timeout=5) as answer:
+    with urllib.request.urlopen(feed.request(path), timeout=5) as answer:
         return json.load(answer)
 
 

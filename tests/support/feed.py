@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -182,10 +182,10 @@ class Frame:
 
 @asynccontextmanager
 async def listening(
-    url: str, *, last_event_id: str | None = None, query: str = ""
+    url: str, *, headers: Mapping[str, str], last_event_id: str | None = None, query: str = ""
 ) -> AsyncIterator[AsyncIterator[Frame]]:
-    """A live client of the stream, with the number it has seen last."""
-    headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
+    """A live client of the stream with a token in its headers, and with the number it has seen last."""
+    headers = {**headers} if last_event_id is None else {**headers, "Last-Event-ID": last_event_id}
     async with (
         httpx.AsyncClient(timeout=httpx.Timeout(20.0)) as client,
         client.stream("GET", f"{url}/api/v1/events/stream{query}", headers=headers) as response,

@@ -131,7 +131,7 @@ def test_an_empty_variable_is_refused_and_never_the_present_folder(name: str) ->
     assert refusal({f"HUEWATCH_{name}": ""}).startswith(f"HUEWATCH_{name}: {name.lower()}: is empty")
 
 
-@pytest.mark.parametrize("name", sorted(Settings.model_fields.keys() - {"accept_data_loss"}))
+@pytest.mark.parametrize("name", sorted(Settings.model_fields.keys() - {"accept_data_loss", "feed_https"}))
 def test_a_boolean_of_the_file_is_no_other_value(tmp_path: Path, name: str) -> None:
     file = toml(tmp_path, f"{name} = true\n")
     assert refusal(file=file).startswith(f"{file}:1: {name}: is true or false")

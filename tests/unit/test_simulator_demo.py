@@ -79,7 +79,7 @@ def feed_url() -> Iterator[str]:
 async def play(url: str, child: Child) -> tuple[int, str]:
     console = Console(file=io.StringIO(), width=200, record=True)
     address = Address("127.0.0.1", free_port())
-    services = Services(address, url, [f"{url}/readyz"], {"run": child})
+    services = Services(address, url, "hw_test", [f"{url}/readyz"], {"run": child})
     code = await demo(services, CATALOGUE, load_scenario(), system_clock(), once=True, console=console)
     return code, console.export_text()
 
