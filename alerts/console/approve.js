@@ -3,7 +3,7 @@
 
 import { ask, labelled } from "./dialog.js";
 import { h } from "./dom.js";
-import { pick, said, word } from "./words.js";
+import { deed, pick, said, word } from "./words.js";
 
 const WHILE_OPEN = ["Prepare", "Avoid", "Shelter", "Evacuate"];
 const AFTERWARDS = ["AllClear"];
@@ -18,7 +18,7 @@ export function approve(alert, context, done) {
   const named = labelled("field_name", name);
   named.querySelector("label").textContent = said("field_name", { name: context.session.name });
   ask({
-    title: word("act_approve"),
+    title: deed("approve"),
     content: [
       h("p", { class: "about" }, pick(alert.newest.headline)),
       h("p", { class: "hint" }, word("hint_approve")),
@@ -27,7 +27,7 @@ export function approve(alert, context, done) {
       labelled("field_en", en),
       named,
     ],
-    button: word("act_approve"),
+    button: deed("approve"),
     danger: true,
     submit: async ({ status }) => {
       if (name.value.trim() !== context.session.name) {
@@ -42,7 +42,7 @@ export function approve(alert, context, done) {
         status.replaceChildren(error.status === undefined ? word("not_sent") : `${word("refused")} ${error.message}`);
         return false;
       }
-      context.say(said("done", { action: word("act_approve"), headline: pick(alert.newest.headline) }));
+      context.say(said("done", { action: deed("approve"), headline: pick(alert.newest.headline) }));
       done();
       return true;
     },

@@ -5,7 +5,7 @@ import { ACTIONS, LONGEST_COMMENT, perform, seenAnew, SHELVINGS } from "./action
 import { ask, labelled } from "./dialog.js";
 import { h } from "./dom.js";
 import * as format from "./format.js";
-import { pick, said, word } from "./words.js";
+import { deed, pick, said, word } from "./words.js";
 
 const option = (value, text) => h("option", { value }, text);
 
@@ -28,7 +28,7 @@ export async function handle(name, alert, context, busy = () => {}) {
   busy(true);
   try {
     await perform(context.api, name, alert);
-    context.say(said("done", { action: word(`act_${name}`), headline: pick(alert.newest.headline) }));
+    context.say(said("done", { action: deed(name), headline: pick(alert.newest.headline) }));
     await context.feed.refresh();
   } catch (error) {
     const { status } = openForm(name, alert, context);
@@ -47,15 +47,15 @@ function openForm(name, alert, context) {
   });
   let seen = alert;
   return ask({
-    title: word(`act_${name}`),
+    title: deed(name),
     content: [h("p", { class: "about" }, pick(alert.newest.headline)), h("p", { class: "hint" }, word(`hint_${name}`)), labels],
-    button: word(`act_${name}`),
+    button: deed(name),
     danger: name === "cancel",
     submit: async ({ status, send }) => {
       status.replaceChildren(word("sending"));
       try {
         await perform(context.api, name, seen, Object.fromEntries(controls.map((each) => [each.name, each.value.trim()])));
-        context.say(said("done", { action: word(`act_${name}`), headline: pick(alert.newest.headline) }));
+        context.say(said("done", { action: deed(name), headline: pick(alert.newest.headline) }));
         await context.feed.refresh();
         return true;
       } catch (error) {

@@ -26,7 +26,7 @@ export function help() {
     h(
       "dl",
       { class: "keys" },
-      Object.entries(keys).map(([key, [text]]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, word(text))]),
+      Object.entries(keys).map(([key, [text]]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, word(text).replace("…", ""))]),
     ),
   ]);
   show(word("keys"), [lists, keySwitch(), noticeButton()]);

@@ -183,7 +183,8 @@ function marks(shown, box, size) {
       marker: { symbol: "line-ne-open", size: MARK - 4, color: colour("--hatch-ink"), line: { color: colour("--hatch-ink"), width: 1.5 } },
     },
     {
-      ...at(named, "text"),
+      ...at(named, "markers+text"),
+      marker: { size: MARK + 3, opacity: 0 }, // names keep clear of the mark
       text: named.map((each) => plain(label(each))),
       textposition: named.map(({ side }) => side),
       textfont: { color: colour("--ink"), size: 11.5 },

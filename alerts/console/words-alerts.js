@@ -145,7 +145,7 @@ export const ALERTS = {
     "Quyết định 05/2020/QĐ-TTg; đường phố: mức của trạm. Sông và phá là sơ đồ.",
     "Decision 05/2020/QĐ-TTg; streets: the station's levels. Rivers and lagoon are a sketch.",
   ],
-  legend_above_top: ["cao hơn mức III", "beyond level III"],
+  legend_above_top: ["vượt III", "beyond III"],
   legend_none: ["dưới mức I", "below level I"],
   legend_stale: ["mất tín hiệu", "no data"],
   legend_other: ["cảnh báo khác (mưa, thiết bị)", "other alert (rain, device)"],

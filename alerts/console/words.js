@@ -182,6 +182,9 @@ export const language = () => LANGUAGES[index];
 // A property of the catalogue in words; one that has none here by its own name.
 export const property = (name) => WORDS[`property_${name}`]?.[index] ?? name;
 
+// What somebody may do, as a title; on a button that asks further it ends in three dots.
+export const deed = (name) => word(`act_${name}`).replace("…", "");
+
 // A CAP severity in words.
 export const severity = (name) => word(`severity_${name}`);
 

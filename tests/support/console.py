@@ -26,6 +26,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
 )
+PATIENCE_MS = 15_000  # of each expectation: a machine that builds beside the tests is slow, not wrong
 DESK = ViewportSize(width=1366, height=768)
 PHONE = ViewportSize(width=390, height=844)
 PLANTED = "<script>document.title = 'planted'</script><img src=x onerror=\"document.title = 'planted'\">"
@@ -81,6 +82,7 @@ async def chromium() -> AsyncIterator[Browser]:
     path = shutil.which("chromium") or CHROMIUM
     if not Path(path).exists():  # noqa: ASYNC240 - before anything runs
         missing("chromium", "apt-get install chromium")
+    expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
         found = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield found
