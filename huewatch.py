@@ -33,6 +33,7 @@ from alerts.judged import Judge
 from alerts.rules.book import Rule, read_rules
 from alerts.sink import AlertSink
 from alerts.suppression import Limits
+from alerts.tiles import Tiles
 from ingest.catalog import Catalogue, load_catalogue, read_catalogue
 from ingest.cli_support import config_folder, printable, problems_reported, settings_of
 from ingest.clock import system_clock
@@ -160,6 +161,7 @@ def feed(
                     settings.feed_metrics_port,
                     limits_of(settings),
                     policy_of(settings),
+                    tiles_of(settings),
                 )
             )
 
@@ -179,6 +181,11 @@ def policy_of(settings: Settings) -> Policy:
     """What may be read by anybody, and whom the feed believes."""
     named = settings.feed_public.split(",") if settings.feed_public else []
     return Policy(frozenset(map(Public, named)), settings.feed_https, settings.feed_proxies)
+
+
+def tiles_of(settings: Settings) -> Tiles | None:
+    """The pictures under the console's map."""
+    return Tiles(settings.map_tiles, settings.map_credit) if settings.map_tiles else None
 
 
 @app.command()

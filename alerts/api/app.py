@@ -17,6 +17,7 @@ from alerts.api.guard import needs
 from alerts.api.hub import Hub
 from alerts.api.pages import console_router
 from alerts.api.writer import Writer
+from alerts.tiles import Tiles
 
 health = APIRouter()
 description = APIRouter(include_in_schema=False)
@@ -43,7 +44,7 @@ def openapi(request: Request) -> Response:
     return Response(wire.encode(request.app.openapi()), media_type="application/json")
 
 
-def create_app(hub: Hub, door: Door, writer: Writer) -> FastAPI:
+def create_app(hub: Hub, door: Door, writer: Writer, tiles: Tiles | None = None) -> FastAPI:
     """The application over a hub and a door that somebody runs."""
     app = FastAPI(
         title="Huewatch feed",
@@ -61,5 +62,5 @@ def create_app(hub: Hub, door: Door, writer: Writer) -> FastAPI:
     app.include_router(handling.router)
     app.include_router(stream.router, prefix="/api/v1")
     app.include_router(v1.router)
-    app.include_router(console_router())
+    app.include_router(console_router(tiles))
     return app

@@ -12,8 +12,11 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
+import msgspec
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import Response
+
+from alerts.tiles import Tiles
 
 TYPES = {
     "html": "text/html; charset=utf-8",
@@ -54,9 +57,13 @@ def charts() -> File:
     return File.of((files("plotly") / "package_data" / CHARTS).read_bytes(), TYPES["js"])
 
 
-def console_router() -> APIRouter:
+def console_router(tiles: Tiles | None = None) -> APIRouter:
     """`/` and `/console/<file>`."""
     router = APIRouter(include_in_schema=False)
+    settings = File.of(
+        msgspec.json.encode({"tiles": tiles and tiles.template, "credit": tiles and tiles.credit}),
+        "application/json",
+    )
     known = console_files()
 
     @router.api_route("/", methods=["GET", "HEAD"])
@@ -66,6 +73,10 @@ def console_router() -> APIRouter:
     @router.api_route(f"/console/{CHARTS}", methods=["GET", "HEAD"])
     def plotly(request: Request) -> Response:
         return _serve(charts(), request)
+
+    @router.api_route("/console/settings.json", methods=["GET", "HEAD"])
+    async def shown(request: Request) -> Response:
+        return _serve(settings, request)
 
     @router.api_route("/console/{name}", methods=["GET", "HEAD"])
     async def file(name: str, request: Request) -> Response:

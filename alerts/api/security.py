@@ -11,26 +11,36 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "connect-src 'self'",
-        "img-src 'self' data:",
-        "base-uri 'none'",
-        "object-src 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
+from alerts.tiles import Tiles
+
 HEADERS = {
-    "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+
+def policy(tiles: Tiles | None = None) -> str:
+    """What the page may load. Tiles open it to pictures of one named server, and to nothing else.
+
+    plotly.js needs no more: it is kept from its own style sheets (`alerts/console/plot.js`), and what it
+    draws here evaluates no code and starts no worker.
+    """
+    pictures = "img-src 'self' data:" + (f" {tiles.origin}" if tiles else "")
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "connect-src 'self'",
+            pictures,
+            "base-uri 'none'",
+            "object-src 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
 
 
 LONGEST_BODY = 64 * 1024  # bytes; what people write is a few lines
@@ -57,16 +67,17 @@ class BodyLimit:
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds `HEADERS`; streams pass through untouched."""
+    """ASGI middleware that adds `HEADERS` and the policy; streams pass through untouched."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, tiles: Tiles | None = None) -> None:
         self._app = app
+        self._headers = HEADERS | {"Content-Security-Policy": policy(tiles)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in self._headers.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)

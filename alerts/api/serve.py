@@ -33,6 +33,7 @@ from alerts.receivers import Receiver
 from alerts.receivers.mqtt import MqttSettings
 from alerts.receivers.registry import build
 from alerts.suppression import Limits
+from alerts.tiles import Tiles
 from alerts.wire import Json, as_of_json
 from ingest import metrics
 from ingest.catalog import Catalogue
@@ -61,6 +62,7 @@ async def serve_feed(
     metrics_port: int,
     limits: Limits | None = None,
     policy: Policy | None = None,
+    tiles: Tiles | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Without a broker nothing is delivered; the page and the API work.
 
@@ -75,7 +77,9 @@ async def serve_feed(
     on_hangup(hangup, stop)
     metrics.CONFIG.info({"version": config_version(catalogue, ())})
     try:
-        async with running_feed(database_url, broker, catalogue, nature, host, port, limits, policy) as feed:
+        async with running_feed(
+            database_url, broker, catalogue, nature, host, port, limits, policy, tiles
+        ) as feed:
             change = "HUEWATCH_METRICS_HOST or HUEWATCH_FEED_METRICS_PORT"
             health = serve_health(metrics_host, metrics_port, change, lambda: _readiness(feed.hub))
             following = follow_configuration(feed.hub.reader, read, feed.use, hangup)
@@ -124,6 +128,7 @@ async def running_feed(
     port: int = 0,
     limits: Limits | None = None,
     policy: Policy | None = None,
+    tiles: Tiles | None = None,
 ) -> AsyncIterator[Feed]:
     """A feed for as long as the block runs; port 0 takes a free one. `limits`: of suppression."""
     limits, policy = limits or Limits(), policy or Policy()
@@ -133,7 +138,7 @@ async def running_feed(
     hub = Hub(reader, clock)
     door = Door(reader, writer, clock, policy)
     listener = _listener(host, port)
-    server = _Server(SecurityHeaders(BodyLimit(create_app(hub, door, writer))), policy.proxies)
+    server = _Server(SecurityHeaders(BodyLimit(create_app(hub, door, writer, tiles)), tiles), policy.proxies)
     reader.open()
     writer.open()
     try:

@@ -90,6 +90,15 @@ export function handled({ acknowledged, assigned_to, shelved, comments }) {
   ];
 }
 
+// The series that an alert speaks of, be it measured or computed; none of a gateway or of ourselves.
+export function streamOf(alert, station) {
+  const named = (each) => each.key === alert.newest.target;
+  const computed = station?.derived.find(named);
+  if (!computed) return station?.datastreams.find(named);
+  const newest = computed.newest?.value === null ? null : computed.newest;
+  return { ...computed, newest_usable: newest, levels: [], level: null, trend_per_hour: null };
+}
+
 // The series as it stands now: level, margin, trend, time to the next level. An old one gives its last level only.
 export function figures(stream, { known, now, forecast }) {
   const shown = stream?.newest_usable;

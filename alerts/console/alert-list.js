@@ -1,7 +1,7 @@
 // The list of open alerts with its filters, for mouse and keyboard. Part of the watch.
 
 import { ACTIONS, possible } from "./actions.js";
-import { alertItem } from "./alert-item.js";
+import { alertItem, streamOf } from "./alert-item.js";
 import { FILTERED, fits, order } from "./alert-order.js";
 import { h, item, setText, sync } from "./dom.js";
 import { handle } from "./handle.js";
@@ -37,7 +37,7 @@ export function alertList(root, context) {
   }
 
   function row(alert, station, sight) {
-    const stream = station?.datastreams.find((each) => each.key === alert.newest.target);
+    const stream = streamOf(alert, station);
     const forecast = feed.forecasts.get(alert.newest.target);
     const own = { ...sight, forecast, muted: sound.muted(alert.alert_id) };
     const minute = sight.now?.slice(0, 16);

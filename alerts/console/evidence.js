@@ -37,7 +37,7 @@ export function evidenceChart(root, { api, feed }) {
     engine.react(canvas, traces(rows, points, newest), sheet(newest, stream(newest.target)?.levels ?? []), CONFIG);
   }
 
-  const stream = (key) => feed.stations.flatMap((each) => each.datastreams).find((each) => each.key === key);
+  const stream = (key) => feed.stations.flatMap((each) => [...each.datastreams, ...each.derived]).find((each) => each.key === key);
 
   // The series while the alert lasted; none for what is no series, such as a gateway.
   async function around(key, events) {

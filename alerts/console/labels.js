@@ -3,18 +3,21 @@
 
 const LETTER = 6.4; // px, the mean width of a letter at 11.5 px
 const LINE = 15; // px
-const GAP = 11; // px from the mark's middle to the text
+const GAP = 12; // px from the mark's middle to the text
 const MARK = 9; // px: half of what a mark covers
 
+// As plotly lays them: GAP away on both sides of a corner, and three pixels nearer above and below.
+const up = (y) => y - GAP - LINE + 3;
+const down = (y) => y + GAP - 3;
 const SIDES = {
   "middle right": (x, y, wide) => [x + GAP, y - LINE / 2, wide, LINE],
   "middle left": (x, y, wide) => [x - GAP - wide, y - LINE / 2, wide, LINE],
-  "top right": (x, y, wide) => [x + GAP / 2, y - GAP - LINE / 2, wide, LINE],
-  "top left": (x, y, wide) => [x - GAP / 2 - wide, y - GAP - LINE / 2, wide, LINE],
-  "bottom right": (x, y, wide) => [x + GAP / 2, y + GAP - LINE / 2, wide, LINE],
-  "bottom left": (x, y, wide) => [x - GAP / 2 - wide, y + GAP - LINE / 2, wide, LINE],
-  "top center": (x, y, wide) => [x - wide / 2, y - GAP - LINE, wide, LINE],
-  "bottom center": (x, y, wide) => [x - wide / 2, y + GAP, wide, LINE],
+  "top right": (x, y, wide) => [x + GAP, up(y), wide, LINE],
+  "top left": (x, y, wide) => [x - GAP - wide, up(y), wide, LINE],
+  "bottom right": (x, y, wide) => [x + GAP, down(y), wide, LINE],
+  "bottom left": (x, y, wide) => [x - GAP - wide, down(y), wide, LINE],
+  "top center": (x, y, wide) => [x - wide / 2, up(y), wide, LINE],
+  "bottom center": (x, y, wide) => [x - wide / 2, down(y), wide, LINE],
 };
 
 const overlap = ([x, y, wide, high], [a, b, width, height]) =>

@@ -15,6 +15,7 @@ export const floodLegend = () =>
       entry("l2", "BĐ II"),
       entry("l3", "BĐ III"),
       entry("l4", word("legend_above_top")),
+      entry("a3", word("legend_other")),
       entry("normal", word("legend_none")),
       entry("unjudged", word("state_no_levels")),
       entry("stale", word("legend_stale")),

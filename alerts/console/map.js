@@ -1,12 +1,13 @@
 // The map: stations by state over a sketch of the waters, with a list that says the same to keyboard and ear.
-// Drawn by plotly as plain lines and points in degrees, so it needs no network.
+// Drawn by plotly as plain lines and points in degrees, so it needs no network; tiles only where the feed is set so.
 
 import { h, item, sync } from "./dom.js";
 import { BOUNDS, COAST, LABELS, LAGOON, RIVERS } from "./geography.js";
 import { floodLegend } from "./legends.js";
 import { place } from "./labels.js";
 import { colour, CONFIG, layout, plain, plotly } from "./plot.js";
-import { SIGNS, standing, urgency } from "./station-state.js";
+import { alarming, SIGNS, standing, urgency } from "./station-state.js";
+import { mapSettings, tilesOf } from "./tiles.js";
 import { pick, word } from "./words.js";
 
 const SQUEEZE = 1 / Math.cos((16.42 * Math.PI) / 180); // a degree north is longer than a degree east
@@ -59,8 +60,11 @@ export function stationMap(root, { feed, go }) {
   async function draw() {
     const size = { width: canvas.clientWidth, height: canvas.clientHeight };
     const box = fitted(extent, size);
-    const traces = [...waters(), ...marks(shown, box, size)];
-    await engine.react(canvas, traces, sheet(box), { ...CONFIG, scrollZoom: false });
+    const { tiles, credit } = await mapSettings();
+    if (closed) return;
+    const traces = [...(tiles ? [] : waters()), ...marks(shown, box, size)];
+    const below = tiles ? { images: tilesOf(tiles, box, size.width), annotations: [credited(credit)] } : {};
+    await engine.react(canvas, traces, { ...sheet(box), ...below }, CONFIG);
     canvas.removeAllListeners?.("plotly_click");
     canvas.on("plotly_click", ({ points: [point] }) => point.customdata && go(`#/station/${encodeURIComponent(point.customdata)}`));
     canvas.removeAllListeners?.("plotly_relayout");
@@ -160,7 +164,7 @@ function waters() {
 // Names are a trace of their own: plotly never draws again what once had an empty text.
 function marks(shown, box, size) {
   const points = shown.toReversed();
-  const sides = place(points.map((each) => ({ ...each.station.location, text: label(each), urgent: /^l/.test(each.sign) })), box, size);
+  const sides = place(points.map((each) => ({ ...each.station.location, text: label(each), urgent: alarming(each.sign) })), box, size);
   const named = points.map((each, i) => ({ ...each, side: sides[i] })).filter(({ side }) => side);
   const hatched = points.filter(({ sign }) => sign === "stale" || sign === "unwatched");
   return [
@@ -170,7 +174,7 @@ function marks(shown, box, size) {
       hovertext: points.map((each) => plain(`${pick(each.station.name)}: ${each.value}, ${[each.state, each.age].filter(Boolean).join(", ")}`)),
       hoverinfo: "text",
       marker: {
-        size: points.map(({ sign }) => (sign.startsWith("l") ? MARK + 3 : MARK - 2)),
+        size: points.map(({ sign }) => (alarming(sign) ? MARK + 3 : MARK - 2)),
         symbol: points.map(({ sign }) => SIGNS[sign].symbol),
         color: points.map(({ sign }) => colour(SIGNS[sign].colour)),
         line: { color: points.map(({ sign }) => colour(SIGNS[sign].edge)), width: 1.5 },
@@ -205,6 +209,17 @@ const label = ({ station, sign, value, age }) => {
   if (!age) return pick(station.name);
   return sign === "stale" ? `${pick(station.name)} ${value} (${age})` : `${pick(station.name)} ${value}`;
 };
+
+const credited = (text) => ({
+  xref: "paper",
+  yref: "paper",
+  x: 1,
+  y: 0,
+  text: plain(text ?? ""),
+  showarrow: false,
+  bgcolor: colour("--card"),
+  font: { size: 10 },
+});
 
 const sheet = (box) =>
   layout({

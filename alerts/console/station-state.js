@@ -16,10 +16,16 @@ export const SIGNS = {
   l2: { symbol: "diamond", colour: "--l2", edge: "--ink" },
   l3: { symbol: "pentagon", colour: "--l3", edge: "--ink" },
   l4: { symbol: "star", colour: "--l4", edge: "--ink" },
+  // Alerts that are no level of water, by severity: a rain gauge is never "BĐ III".
+  a1: { symbol: "cross", colour: "--l1", edge: "--ink" },
+  a2: { symbol: "cross", colour: "--l2", edge: "--ink" },
+  a3: { symbol: "cross", colour: "--l3", edge: "--ink" },
+  a4: { symbol: "cross", colour: "--l4", edge: "--ink" },
 };
-const URGENCY = ["unjudged", "normal", "unwatched", "stale", "l1", "l2", "l3", "l4"];
-const BY_SEVERITY = ["l1", "l1", "l2", "l3", "l4"];
+const URGENCY = ["unjudged", "normal", "unwatched", "stale", "a1", "l1", "a2", "l2", "a3", "l3", "a4", "l4"];
+const BY_SEVERITY = ["a1", "a1", "a2", "a3", "a4"];
 
+export const alarming = (sign) => /^[al]\d/.test(sign);
 export const urgency = (sign) => URGENCY.indexOf(sign);
 
 // What the station is known for: its water, else its first series that has anything.

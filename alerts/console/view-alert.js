@@ -1,7 +1,7 @@
 // One alert: what stands now, what can be done, the readings behind it as a chart, and its whole history.
 
 import { ACTIONS, possible } from "./actions.js";
-import { buttons, figures, secondLine } from "./alert-item.js";
+import { buttons, figures, secondLine, streamOf } from "./alert-item.js";
 import { approve } from "./approve.js";
 import { h, item, sync } from "./dom.js";
 import { evidenceChart } from "./evidence.js";
@@ -85,8 +85,7 @@ function standing({ alert_id, handling, events }, feed) {
   return { alert_id, handling, newest, state, last_known_state: state, phase: listed?.phase, opened_at: events[0].event_time };
 }
 
-const stream = (alert, feed) =>
-  feed.stations.flatMap((each) => each.datastreams).find((each) => each.key === alert.newest.target);
+const stream = (alert, { stations }) => streamOf(alert, stations.find((each) => each.id === alert.newest.station));
 
 function summary(alert, context) {
   const { feed } = context;

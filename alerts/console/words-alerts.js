@@ -148,7 +148,7 @@ export const ALERTS = {
   legend_above_top: ["vượt III", "beyond III"],
   legend_none: ["dưới mức I", "below level I"],
   legend_stale: ["mất tín hiệu", "no data"],
-  legend_other: ["cảnh báo khác (mưa, thiết bị)", "other alert (rain, device)"],
+  legend_other: ["cảnh báo khác", "other alert"],
   legend_aqi: ["Chất lượng không khí (VN_AQI)", "Air quality (VN_AQI)"],
   legend_aqi_note: ["Theo Quyết định 1459/QĐ-TCMT.", "After Decision 1459/QĐ-TCMT."],
   aqi_1: ["Tốt", "Good"],
