@@ -185,7 +185,7 @@ def policy_of(settings: Settings) -> Policy:
 
 def tiles_of(settings: Settings) -> Tiles | None:
     """The pictures under the console's map."""
-    return Tiles(settings.map_tiles, settings.map_credit) if settings.map_tiles else None
+    return Tiles(settings.map_tiles, settings.map_credit or "") if settings.map_tiles else None
 
 
 @app.command()

@@ -84,7 +84,9 @@ class Settings(BaseModel):
         pattern=r"^https?://[\w.:-]+/[^\s{}]*\{z\}[^\s{}]*\{x\}[^\s{}]*\{y\}[^\s{}]*$",
         description="Pictures under the console's map: https://HOST/{z}/{x}/{y}.png",
     )
-    map_credit: str = Field("", max_length=120, description="Whom the console's map thanks for its pictures")
+    map_credit: str | None = Field(
+        None, max_length=120, description="Whom the console's map thanks for its pictures"
+    )
     metrics_host: str = Field("127.0.0.1", description="Address of metrics and health")
     metrics_port: int = Field(9108, ge=1, le=65_535, description="Port of metrics and health of `run`")
     feed_metrics_port: int = Field(9109, ge=1, le=65_535, description="Port of metrics and health of `feed`")

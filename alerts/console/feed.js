@@ -177,6 +177,12 @@ export class Feed {
     return this.loading;
   }
 
+  // The same after something was done: what is on its way already does not know of it.
+  async refreshAnew() {
+    await this.loading;
+    return this.refresh();
+  }
+
   async load() {
     const [stations, alerts] = await Promise.all([this.get("/api/v1/stations"), this.get("/api/v1/alerts")]);
     if (stations) this.stations = stations.stations;

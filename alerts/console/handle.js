@@ -29,7 +29,7 @@ export async function handle(name, alert, context, busy = () => {}) {
   try {
     await perform(context.api, name, alert);
     context.say(said("done", { action: deed(name), headline: pick(alert.newest.headline) }));
-    await context.feed.refresh();
+    await context.feed.refreshAnew();
   } catch (error) {
     const { status } = openForm(name, alert, context);
     await explain(error, alert, context, status);
@@ -56,7 +56,7 @@ function openForm(name, alert, context) {
       try {
         await perform(context.api, name, seen, Object.fromEntries(controls.map((each) => [each.name, each.value.trim()])));
         context.say(said("done", { action: deed(name), headline: pick(alert.newest.headline) }));
-        await context.feed.refresh();
+        await context.feed.refreshAnew();
         return true;
       } catch (error) {
         seen = await explain(error, seen, context, status);

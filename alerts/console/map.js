@@ -26,6 +26,7 @@ export function stationMap(root, { feed, go }) {
   let shown = [];
   let extent = { ...BOUNDS };
   let closed = false;
+  let drawing = Promise.resolve();
 
   plotly().then(
     (found) => {
@@ -54,10 +55,16 @@ export function stationMap(root, { feed, go }) {
     const now = JSON.stringify([shown.map(stamp), extent]);
     if (!engine || now === drawn || !canvas.clientWidth) return;
     drawn = now;
-    draw();
+    drawing = drawing.then(draw).catch(failed); // one after the other: plotly does not take two at once
+  }
+
+  function failed(error) {
+    console.error(error);
+    drawn = ""; // tried again at the next change
   }
 
   async function draw() {
+    if (closed) return;
     const size = { width: canvas.clientWidth, height: canvas.clientHeight };
     const box = fitted(extent, size);
     const { tiles, credit } = await mapSettings();
@@ -110,7 +117,7 @@ export function stationMap(root, { feed, go }) {
     close: () => {
       closed = true;
       resized.disconnect();
-      engine?.purge(canvas);
+      drawing.then(() => engine?.purge(canvas));
     },
   };
 }

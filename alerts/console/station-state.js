@@ -52,17 +52,23 @@ function sign(station, stream, worst, known) {
   if (!known || !stream || OLD.has(stream.freshness)) return "stale";
   if (station.not_monitored.includes(stream.property)) return "unwatched";
   const level = stream.comparable ? (stream.level?.rank ?? 0) : 0;
+  if (level > 0 && beyond(stream, worst)) return "l4";
   if (level > 0) return `l${Math.min(level, 4)}`;
   if (worst) return BY_SEVERITY[rank(worst.newest.severity)];
   return station.state === "normal" && stream.levels.length ? "normal" : "unjudged";
 }
+
+// Half a metre and more above its highest level: that has no rank in the catalogue, the alert says it.
+const beyond = (stream, worst) => worst?.newest.target === stream.key && worst.newest.severity === "Extreme";
 
 function state(station, stream, worst, known) {
   if (!known) return word("state_unknown");
   if (!stream || OLD.has(stream.freshness)) return word(stream?.freshness ?? "never");
   if (station.not_monitored.includes(stream.property)) return word("state_not_monitored");
   if (!stream.comparable) return word("not_referenced");
-  if (stream.level?.rank > 0) return said("state_level", { level: stream.level.name });
+  if (stream.level?.rank > 0) {
+    return said("state_level", { level: beyond(stream, worst) ? worst.newest.level_name : stream.level.name });
+  }
   if (worst) return `${word("state_alert")}: ${worst.newest.level_name || pick(worst.newest.headline)}`;
   return word(stream.levels.length ? "state_normal" : "state_no_levels");
 }

@@ -41,7 +41,7 @@ function skeleton(root) {
       { class: "rest" },
       titled("rivers", place("rivers", "div", { class: "cards" })),
       titled("streets", place("streets", "div", { class: "cards" })),
-      titled("others", h("div", { class: "table", tabindex: 0, role: "region", "aria-labelledby": "others-title" }, rows)),
+      titled("others", h("div", { class: "table", tabindex: 0, role: "group", "aria-labelledby": "others-title" }, rows)),
       legends(),
     ),
     h(

@@ -110,7 +110,7 @@ async def quiet(context: BrowserContext) -> None:
 def faults_of(page: Page) -> list[str]:
     """What the page's error console and its scripts complain of, from now on; empty when all is well."""
     faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("pageerror", lambda error: faults.append(error.stack or str(error)))
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     return faults
 
