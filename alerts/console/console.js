@@ -109,6 +109,7 @@ function speak(chosen) {
   for (const button of document.querySelectorAll("[data-language]")) {
     button.setAttribute("aria-pressed", String(button.dataset.language === language()));
   }
+  byId("said").hidden = true; // what was said was said in the other one
   renderHeader(feed);
   renderSound(sound);
 }

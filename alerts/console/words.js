@@ -99,7 +99,7 @@ export const WORDS = {
   acknowledged_worse: ["{by} đã tiếp nhận ở cấp thấp hơn", "acknowledged by {by} at a lower level"],
   assigned_to: ["giao cho {to}", "assigned to {to}"],
   shelved_until: ["{by} tạm ẩn đến {until}", "shelved by {by} until {until}"],
-  commented: ["{count} ghi chú", "{count} comments"],
+  commented: ["{count} ghi chú", "comments: {count}"],
   clearing: ["đang chờ kết thúc", "about to clear"],
 
   opened: ["mở lúc", "opened"],

@@ -150,6 +150,7 @@ async def test_a_phone_shows_the_alerts_first_and_never_scrolls_sideways(page: P
     assert not (wide := await page.evaluate(WIDE)), wide
     await page.screenshot(path=artefacts / "watch-phone.png")
     await page.locator("#map").scroll_into_view_if_needed()
+    await page.wait_for_timeout(500)  # what was off the screen is painted
     await page.screenshot(path=artefacts / "watch-phone-map.png")
     await page.goto(f"{page.url.partition('#')[0]}#/alert/{opened(1)}")
     await expect(page.locator(".plot .point").first).to_be_attached()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, Request, expect
+from playwright.async_api import Browser, Page, Request, Route, expect
 
 from alerts.access import Scope
 from alerts.api.serve import Feed, running_feed
@@ -200,6 +200,25 @@ async def test_it_repeats_while_nobody_answers(browser: Browser, feed: Feed, tab
         await expect(page.locator("#sound")).to_have_text("Âm thanh tắt")
         await page.reload()
         await expect(page.locator("#sound")).to_have_text("Âm thanh tắt")
+
+
+async def test_an_answer_that_breaks_off_changes_nothing(browser: Browser, feed: Feed) -> None:
+    """As a connection that ends in the middle of the body: what was known stays, the next answer counts."""
+    async with console(browser, feed) as page:
+        await expect(page.locator(".alert")).to_have_count(1)
+        broken = asyncio.Event()
+
+        async def half(route: Route) -> None:
+            broken.set()
+            await route.fulfill(body='{"as_of": {"state"', content_type="application/json")
+
+        await page.route(re.compile("/api/v1/(stations|alerts)$"), half)
+        await broken.wait()
+        await page.wait_for_timeout(3_000)  # another round of both
+        await expect(page.locator(".alert")).to_have_count(1)
+        await expect(page.locator(".card")).to_have_count(2)
+        await page.unroute_all()
+        await expect(page.locator("#sight")).to_have_attribute("data-state", "live")
 
 
 async def test_a_theme_is_chosen_and_remembered(browser: Browser, feed: Feed) -> None:
