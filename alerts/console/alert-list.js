@@ -123,7 +123,7 @@ function filters(changed) {
   follow(search, "text", "input");
   const node = h(
     "div",
-    { class: "filters", role: "group", "aria-label": word("filters") },
+    { class: "sieve", role: "group", "aria-label": word("filters") },
     worst,
     river,
     toggle("waiting"),

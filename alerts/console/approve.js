@@ -3,6 +3,7 @@
 
 import { ask, labelled } from "./dialog.js";
 import { h } from "./dom.js";
+import { explain } from "./handle.js";
 import { deed, pick, said, word } from "./words.js";
 
 const WHILE_OPEN = ["Prepare", "Avoid", "Shelter", "Evacuate"];
@@ -17,6 +18,7 @@ export function approve(alert, context, done) {
   const name = h("input", { required: "", autocomplete: "off" });
   const named = labelled("field_name", name);
   named.querySelector("label").textContent = said("field_name", { name: context.session.name });
+  let seen = alert;
   ask({
     title: deed("approve"),
     content: [
@@ -35,11 +37,11 @@ export function approve(alert, context, done) {
         name.focus();
         return false;
       }
-      const body = { response: [response.value], vi: vi.value.trim(), en: en.value.trim(), seen: alert.handling.version };
+      const body = { response: [response.value], vi: vi.value.trim(), en: en.value.trim(), seen: seen.handling.version };
       try {
         await context.api.post(`/api/v1/alerts/${alert.alert_id}/approve`, body);
       } catch (error) {
-        status.replaceChildren(error.status === undefined ? word("not_sent") : `${word("refused")} ${error.message}`);
+        seen = await explain(error, seen, context, status);
         return false;
       }
       context.say(said("done", { action: deed("approve"), headline: pick(alert.newest.headline) }));

@@ -8,7 +8,7 @@ let counter = 0;
 // A field with its label; `control` is an input, select or textarea without id.
 export function labelled(key, control) {
   control.id = `field-${++counter}`;
-  return h("p", { class: "field" }, h("label", { for: control.id }, word(key)), control);
+  return h("p", { class: "answer" }, h("label", { for: control.id }, word(key)), control);
 }
 
 // `submit()` is called on the button and on Ctrl+Enter and may throw nothing; it returns true when the dialogue is

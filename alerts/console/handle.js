@@ -68,7 +68,7 @@ function openForm(name, alert, context) {
 }
 
 // Put into words why it has not happened; resolves to the alert that a second try shall answer for.
-async function explain(error, alert, context, status) {
+export async function explain(error, alert, context, status) {
   if (error.status === 409) {
     status.replaceChildren(h("strong", {}, word("conflict")), since(error.body.since ?? []));
     return seenAnew(context.api, alert).catch(() => alert);
