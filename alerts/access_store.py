@@ -6,6 +6,7 @@ lives no longer, by the database's clock. Called by the feed and by `huewatch to
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -102,7 +103,7 @@ def create(
     connection: Connection, credential: Credential, name: str, scope: Scope, by: str, lasts_s: float | None
 ) -> Token:
     """Enter a token for somebody. Raises `NotMade`."""
-    name = name.strip()
+    name = unicodedata.normalize("NFC", name.strip())  # what looks the same is the same
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
         raise NotMade(f"a token's name is one line of 1 to {LONGEST_NAME} characters: who will use it")
     if lasts_s is not None and lasts_s <= 0:

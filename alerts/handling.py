@@ -29,6 +29,7 @@ is due is over at once for who reads; the event that says so follows.
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -42,6 +43,8 @@ from ingest.clock import MICROS_PER_SECOND
 
 LONGEST_SHELVING_S = 2 * 3600  # longer is maintenance, or the rule is wrong
 LONGEST_NAME, LONGEST_COMMENT = 80, 1_000  # characters: a line, a screen
+
+UNWRITABLE = frozenset({"Cc", "Cs"})  # controls and halves of characters, which no database takes
 
 PEOPLES = frozenset(
     {
@@ -290,6 +293,8 @@ def _check_words(action: Action) -> None:
         raise Refused("say who does it")
     if len(action.comment) > LONGEST_COMMENT:
         raise Refused(f"a comment has at most {LONGEST_COMMENT} characters")
+    if any(unicodedata.category(each) in UNWRITABLE and each not in "\n\r\t" for each in action.comment):
+        raise Refused("a comment has no control characters")
     if action.kind in (EventKind.COMMENTED, EventKind.CANCELLED) and not action.comment.strip():
         raise Refused("say why" if action.kind is EventKind.CANCELLED else "the comment is empty")
 

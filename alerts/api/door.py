@@ -72,7 +72,7 @@ class Door:
         self._reader, self._writer, self._clock = reader, writer, clock
         self._known: dict[tuple[str, str], Admitted] = {}
         self._looked_at = float("-inf")  # when the last look that succeeded began
-        self._tried_at = float("-inf")
+        self._tried_at = self._failed_at = float("-inf")
         self._turn = asyncio.Lock()
         self._tries = Tries()
         self._noted: dict[str, float] = {}
@@ -84,18 +84,25 @@ class Door:
         """
         now = self._clock.monotonic()
         if credential is None:
-            raise self._denied(Why.MALFORMED, peer)
+            raise self.failed(Why.MALFORMED, peer)
         if now - self._looked_at > (FRESH_S if fresh else GRACE_S) or (
             self._find(credential) is None and not self._tries.wait(peer, now)
         ):
             await self._look_for(now)
         found = self._find(credential)
         if found is None:
-            raise self._denied(Why.NOT_LIVING, peer)
+            raise self.failed(Why.NOT_LIVING, peer)
         if not credential.proves(found.living.hash):
-            raise self._denied(Why.WRONG_SECRET, peer)
+            raise self.failed(Why.WRONG_SECRET, peer)
         found.used = True
         return found
+
+    def failed(self, why: Why, peer: str) -> Denied:
+        """Count one more failure of this peer; what to refuse it with."""
+        now = self._clock.monotonic()
+        wait = self._tries.wait(peer, now)
+        self._tries.failed(peer, now)
+        return Denied(why, wait)
 
     async def run(self) -> None:
         """Look each second, write down which tokens are used, delete what is over."""
@@ -122,18 +129,12 @@ class Door:
         found = self._known.get((credential.kind, credential.id))
         return found if found and self._clock.monotonic() < found.until else None
 
-    def _denied(self, why: Why, peer: str) -> Denied:
-        now = self._clock.monotonic()
-        wait = self._tries.wait(peer, now)
-        self._tries.failed(peer, now)
-        return Denied(why, wait)
-
     async def _look_for(self, asked: float) -> None:
         """Wait for a look that began after `asked`; one of those who wait carries it out for all."""
         async with self._turn:
             if self._looked_at >= asked:
                 return
-            if self._tried_at >= asked:
+            if self._failed_at >= asked:
                 raise Unavailable("the look that others waited for too has failed")
             pause = self._tried_at + BETWEEN_S - self._clock.monotonic()
             if pause > 0:
@@ -142,7 +143,11 @@ class Door:
 
     async def _look(self) -> None:
         began = self._tried_at = self._clock.monotonic()
-        found = await asyncio.to_thread(self._living)
+        try:
+            found = await asyncio.to_thread(self._living)
+        except (Unavailable, StoreError):
+            self._failed_at = began
+            raise
         self._looked_at = began
         known = {}
         for each in found:

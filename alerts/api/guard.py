@@ -13,8 +13,6 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi import Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
@@ -22,22 +20,21 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 from alerts import audit_store
 from alerts.access import ANYBODY, Credential, Kind, Principal, Public, Scope, parse
 from alerts.api.door import Admitted, Denied, Door, Why
-from alerts.api.problems import Stated
+from alerts.api.problems import Stated, documented
 from alerts.api.writer import Writer
 from alerts.audit_store import Deed, Origin, Outcome
 from alerts.feed_metrics import ACCESS_REFUSED
 
 COOKIE = "huewatch"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"description": description, "content": {"application/problem+json": {}}}
-    for status, description in (
-        (401, "No token or session that is known"),
-        (403, "The token has not the scope that this needs, or the request came from another site"),
-        (429, "Too many failures from this address"),
-        (503, "The database does not answer"),
-    )
-}
+REFUSALS = documented(
+    {
+        401: "No token or session that is known",
+        403: "The token has not the scope that this needs, or the request came from another site",
+        429: "Too many failures from this address",
+        503: "The database does not answer",
+    }
+)
 
 _BEARER = HTTPBearer(
     scheme_name="token", description="`hw_...`, as `huewatch token` made it", auto_error=False
@@ -66,9 +63,8 @@ def needs(scope: Scope, public: str | None = None) -> Callable[..., Awaitable[Pr
     """
     opened = None if public is None else Public(public)
     shown = Security(_BEARER, scopes=[scope.value])
-    kept = Security(
-        _COOKIE, scopes=[scope.value]
-    )  # for the OpenAPI document: its name depends on the request
+    # Only for the OpenAPI document: the cookie's name depends on the request.
+    kept = Security(_COOKIE, scopes=[scope.value])
 
     async def principal(
         request: Request,
@@ -132,7 +128,7 @@ def same_origin(request: Request) -> bool | None:
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None:
         return site == "same-origin"
-    return None if origin is None else urlsplit(origin).netloc == request.headers.get("host")
+    return None if origin is None else origin.partition("://")[2] == request.headers.get("host")
 
 
 def refuse_foreign(request: Request, *, browser: bool) -> None:
@@ -170,13 +166,16 @@ def _refusal(request: Request, denied: Denied, credential: Credential | None) ->
 
 
 async def _forbidden(request: Request, principal: Principal, scope: Scope) -> None:
-    """403 that names the scope; a write that was tried is on the account."""
-    _count(request, Why.FORBIDDEN, None)
+    """403 that names the scope; a write that was tried is on the account, unless they come all the time."""
     if request.method not in SAFE:
+        denied = door_of(request).failed(Why.FORBIDDEN, peer_of(request))
+        if denied.wait_s:
+            raise _refusal(request, denied, None)
         path = f"{request.method} {request.url.path}"
         detail = f"the scope {scope} is missing"
         deed = Deed(principal.name, Origin.HTTP, "request", path, peer_of(request), detail)
         await asyncio.to_thread(_write, writer_of(request), deed)
+    _count(request, Why.FORBIDDEN, None)
     raise Stated(
         403,
         f"This needs the scope {scope}, which {principal.name}'s token has not.",

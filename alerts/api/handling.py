@@ -6,20 +6,21 @@ the page showed: when others have acted since, nothing is done and the answer (4
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
 from alerts import audit_store, handling_store, wire
 from alerts.access import Principal, Scope
 from alerts.api import v1
-from alerts.api.guard import REFUSALS, needs
+from alerts.api.guard import needs
 from alerts.api.hub import Hub
+from alerts.api.problems import documented
 from alerts.api.reader import Connection
-from alerts.api.writing import KeyHeader, Refusal, Write
+from alerts.api.writing import UNREADABLE, KeyHeader, Refusal, Write
 from alerts.audit_store import Entry
 from alerts.handling import LONGEST_COMMENT, LONGEST_NAME, Action, Refused, Until
 from alerts.handling_store import NoSuchAlert, Outdated
@@ -29,18 +30,25 @@ from ingest.config_model import Duration, Model
 
 ROWS = 500
 
-_PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {}}}
-ANSWERS = REFUSALS | {
-    404: {"description": "No alert has this id", **_PROBLEM},
-    409: {"description": "Others have acted since you looked; `since` has their events", **_PROBLEM},
-    422: {"description": "It makes no sense as the alert stands; `detail` says why", **_PROBLEM},
-}
+ANSWERS = UNREADABLE | documented(
+    {
+        404: "No alert has this id",
+        409: "Others have acted since you looked; `since` has their events",
+        422: "It is not as documented, or makes no sense as the alert stands; `detail` says why",
+    }
+)
 
 router = APIRouter(prefix="/api/v1", responses=ANSWERS)
 
 AlertId = Annotated[UUID, Path()]
 Comment = Annotated[str, Field("", max_length=LONGEST_COMMENT)]
 Who = Annotated[Principal, Depends(needs(Scope.ACKNOWLEDGE))]
+
+
+def _with_its_unit(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("a duration is text with its unit, such as 30min or 2h")
+    return value
 
 
 class Act(Model):
@@ -64,7 +72,7 @@ class Note(Act):
 
 
 class Shelve(Act):
-    for_: Duration = Field(alias="for")
+    for_: Annotated[Duration, BeforeValidator(_with_its_unit)] = Field(alias="for")
     comment: Comment
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -38,6 +39,11 @@ class Stated(HTTPException):
     ) -> None:
         super().__init__(status, detail, headers)
         self.more = more or {}
+
+
+def documented(said: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    """Problem answers for the OpenAPI document, by status."""
+    return {status: {"description": text, "content": {MEDIA_TYPE: {}}} for status, text in said.items()}
 
 
 def install(app: FastAPI) -> None:

@@ -21,6 +21,9 @@ HEADERS = {
 }
 
 
+ONLY_TLS = {"Strict-Transport-Security": "max-age=31536000"}  # a year, as ASVS 5.0 3.4.1 wants
+
+
 def policy(tiles: Tiles | None = None) -> str:
     """What the page may load. Tiles open it to pictures of one named server, and to nothing else.
 
@@ -67,11 +70,14 @@ class BodyLimit:
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds `HEADERS` and the policy; streams pass through untouched."""
+    """ASGI middleware that adds `HEADERS` and the policy; streams pass through untouched.
 
-    def __init__(self, app: ASGIApp, tiles: Tiles | None = None) -> None:
+    `https`: for ever by TLS only.
+    """
+
+    def __init__(self, app: ASGIApp, tiles: Tiles | None = None, *, https: bool = False) -> None:
         self._app = app
-        self._headers = HEADERS | {"Content-Security-Policy": policy(tiles)}
+        self._headers = HEADERS | {"Content-Security-Policy": policy(tiles)} | (ONLY_TLS if https else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:

@@ -138,7 +138,8 @@ async def running_feed(
     hub = Hub(reader, clock)
     door = Door(reader, writer, clock, policy)
     listener = _listener(host, port)
-    server = _Server(SecurityHeaders(BodyLimit(create_app(hub, door, writer, tiles)), tiles), policy.proxies)
+    app = SecurityHeaders(BodyLimit(create_app(hub, door, writer, tiles)), tiles, https=policy.https)
+    server = _Server(app, policy.proxies)
     reader.open()
     writer.open()
     try:

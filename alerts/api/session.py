@@ -19,7 +19,6 @@ from alerts.access import Credential, Kind, Principal, Scope, new_credential, pa
 from alerts.access_store import SESSION_S
 from alerts.api.door import Admitted
 from alerts.api.guard import (
-    REFUSALS,
     admit,
     admitted_of,
     cookie_of,
@@ -31,10 +30,11 @@ from alerts.api.guard import (
 )
 from alerts.api.problems import Stated
 from alerts.api.writer import Writer
+from alerts.api.writing import UNREADABLE
 from alerts.audit_store import Deed, NotDone, Origin, audited
 from ingest.config_model import Model
 
-router = APIRouter(prefix="/api/v1", responses=REFUSALS)
+router = APIRouter(prefix="/api/v1", responses=UNREADABLE)
 
 
 class Login(Model):

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import Header, Request
 from pydantic import BaseModel
 
-from alerts import idempotency_store, wire
+from alerts import audit_store, idempotency_store, wire
 from alerts.access import Principal
-from alerts.api.guard import peer_of, writer_of
-from alerts.api.problems import Stated
+from alerts.api.guard import REFUSALS, peer_of, writer_of
+from alerts.api.problems import Stated, documented
 from alerts.api.reader import Connection
-from alerts.audit_store import Deed, Origin, audited
+from alerts.audit_store import Deed, Origin, Outcome, audited
 from alerts.idempotency_store import LONGEST_KEY, AnotherRequest, Answered
 
 KeyHeader = Annotated[
@@ -33,6 +33,12 @@ KeyHeader = Annotated[
         description="Of your choice, one for each act: a request that is repeated under it is done once.",
     ),
 ]
+
+
+# What any request with a body may be answered besides.
+UNREADABLE = REFUSALS | documented(
+    {400: "The body is no JSON", 413: "The body is too long", 422: "The body is not as documented"}
+)
 
 
 class Refusal(Exception):
@@ -58,23 +64,25 @@ class Write:
         """Do `work`, which may raise `Refusal`, or find that it was done. Raises `Stated` where refused."""
         deed = Deed(self.who.name, Origin.HTTP, self.what, self.target, peer_of(self.request))
         with writer_of(self.request).connection() as connection, connection.transaction():
-            answer = self._known(connection)
-            if answer is None:
-                answer = _done(connection, deed, work)
-                if self.key is not None:
-                    store = idempotency_store.answered
-                    store(connection, self.who.name, self.key, self._fingerprint(), answer)
+            answer = self._answer(connection, deed, work)
         if answer.problem is not None:
             more = dict(answer.problem)
             raise Stated(answer.status, more.pop("detail"), more=more)
 
-    def _known(self, connection: Connection) -> Answered | None:
+    def _answer(self, connection: Connection, deed: Deed, work: Callable[[Connection], None]) -> Answered:
+        """What it was answered under its key before, or else is answered now."""
         if self.key is None:
-            return None
+            return _done(connection, deed, work)
+        request = self._fingerprint()
         try:
-            return idempotency_store.claim(connection, self.who.name, self.key, self._fingerprint())
+            known = idempotency_store.claim(connection, self.who.name, self.key, request)
         except AnotherRequest as error:
-            raise Stated(422, f"{str(error).capitalize()}.") from None
+            audit_store.append(connection, replace(deed, detail=str(error)), Outcome.REFUSED)
+            return Answered(422, {"detail": f"Not done: {error}."})
+        if known is None:
+            known = _done(connection, deed, work)
+            idempotency_store.answered(connection, self.who.name, self.key, request, known)
+        return known
 
     def _fingerprint(self) -> bytes:
         said = f"{self.request.method} {self.request.url.path}\n{self.body.model_dump_json()}"

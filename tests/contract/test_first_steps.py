@@ -25,6 +25,7 @@ from tests.support.parts import need_program
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+EXPORT = re.compile(r"export (\w+)=\$\((huewatch .*)\)")
 SECONDS = 60
 STOP_SECONDS = 30
 PORTS = ("HUEWATCH_FEED_PORT", "HUEWATCH_METRICS_PORT", "HUEWATCH_FEED_METRICS_PORT")
@@ -69,7 +70,8 @@ class Walker:
     def ask(self, path: str) -> dict[str, Any]:
         """What the feed answers."""
         url = f"http://127.0.0.1:{self.ports['HUEWATCH_FEED_PORT']}{path}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        headers = {"Authorization": f"Bearer {self._environment['HUEWATCH_FEED_TOKEN']}"}
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
             return dict(json.load(answer))
 
     def stop(self) -> None:
@@ -78,6 +80,9 @@ class Walker:
             self._end(name)
 
     def _do(self, line: str) -> str:
+        if kept := EXPORT.fullmatch(line):
+            self._environment[kept[1]] = self._do(kept[2]).strip()
+            return ""
         words = shlex.split(line)
         if words[0] != "huewatch":
             return ""
@@ -127,9 +132,13 @@ class Walker:
     def _command(self, words: list[str]) -> list[str]:
         return [sys.executable, "-m", "huewatch", *words]
 
+    def log(self, name: str) -> str:
+        """What a service has said."""
+        log = self.folder / f"{name}.log"
+        return log.read_text(errors="replace") if log.exists() else ""
+
     def _last_words(self) -> str:
-        logs = (self.folder / f"{name}.log" for name in READY)
-        return "\n".join(log.read_text(errors="replace")[-2_000:] for log in logs if log.exists())
+        return "\n".join(self.log(name)[-2_000:] for name in READY)
 
 
 @pytest.fixture
@@ -149,6 +158,7 @@ def test_first_sensor_first_rule_and_every_feed_are_as_the_readme_says(walker: W
     walker.walk("Your first sensor")
     (mine,) = [each for each in walker.ask("/api/v1/stations")["stations"] if each["id"] == "HUE-FL-MINE"]
     assert mine["nature"] == "Exercise"
+    assert "huewatch --embedded data token create me --scope acknowledge" in walker.log("feed")
     assert mine["datastreams"][0]["newest"]["value"] == 0.05
     assert walker.ask("/api/v1/alerts")["alerts"] == []
 
@@ -158,7 +168,7 @@ def test_first_sensor_first_rule_and_every_feed_are_as_the_readme_says(walker: W
     assert alert["newest"]["level_name"] == "Gần tràn"
     assert "every message and every reading is accounted for" in walker.said
 
-    paths = re.findall(r"^curl '?http://127\.0\.0\.1:8080(/[^\s']*)'?$", README, re.MULTILINE)
+    paths = re.findall(r"^curl -H \"\$AUTH\" '?http://127\.0\.0\.1:8080(/[^\s']*)'?$", README, re.MULTILINE)
     assert len(paths) >= 10
     answers = {path: walker.ask(path) for path in paths}
     assert all("as_of" in answer for path, answer in answers.items() if "openapi" not in path)

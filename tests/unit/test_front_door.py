@@ -6,7 +6,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import ingest.embedded
-from huewatch import app, page_url
+from alerts.access import Policy, Public
+from huewatch import app, page_url, policy_of
+from ingest.settings import Settings
 
 RIVERS = Path(__file__).parents[2] / "config" / "rules" / "rivers.yaml"
 
@@ -25,6 +27,15 @@ def huewatch(*arguments: str) -> Result:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
+
+
+def test_what_the_settings_open_to_anybody_is_what_they_name() -> None:
+    assert policy_of(Settings()) == Policy(frozenset(), False, "127.0.0.1,::1")
+    opened = policy_of(Settings(feed_public="open_data,cap", feed_https=True, feed_proxies="10.0.0.0/8"))
+    assert opened == Policy(frozenset(Public), True, "10.0.0.0/8")
+    for wrong in ("everything", "cap,", "cap, open_data", "CAP"):
+        with pytest.raises(ValueError, match="feed_public"):
+            Settings(feed_public=wrong)
 
 
 @pytest.mark.parametrize(

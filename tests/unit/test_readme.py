@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 import huewatch
-from alerts.api import stream, v1
+from alerts.api.app import create_app
 from ingest.new_station import copy_shipped_config
 
 ROOT = Path(__file__).parents[2]
@@ -91,10 +91,8 @@ def test_every_link_leads_somewhere(page: str) -> None:
 def test_every_path_of_the_feed_is_documented_and_no_other() -> None:
     section = TEXTS["README.md"].split("\n## The feeds\n")[1].split("\n## ")[0]
     table = set(re.findall(r"`(/api/v1[^`]*)`", section))
-    routes = {route.path for route in v1.router.routes} | {
-        f"/api/v1{route.path}" for route in stream.router.routes
-    }
-    assert table == {route.replace(":path}", "}") for route in routes}
+    paths = create_app(None, None, None).openapi()["paths"]  # type: ignore[arg-type]
+    assert table == {path for path in paths if path.startswith("/api/v1")}
 
 
 @pytest.fixture
