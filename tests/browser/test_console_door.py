@@ -1,6 +1,7 @@
 """The console's door, its sound and its settings, in a real Chromium."""
 
 import asyncio
+import base64
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -13,8 +14,20 @@ from playwright.async_api import Browser, Page, Request, Route, expect
 from alerts.access import Scope
 from alerts.api.serve import Feed, running_feed
 from alerts.model import EventKind
+from alerts.tiles import Tiles
 from tests.support.access import token
-from tests.support.console import CONTRAST, DESK, PHONE, WIDE, artefacts, chromium, console, faults_of, quiet
+from tests.support.console import (
+    CONTRAST,
+    DESK,
+    PHONE,
+    WIDE,
+    admit,
+    artefacts,
+    chromium,
+    console,
+    faults_of,
+    quiet,
+)
 from tests.support.databases import Database
 from tests.support.feed import (
     HOUR,
@@ -219,6 +232,35 @@ async def test_an_answer_that_breaks_off_changes_nothing(browser: Browser, feed:
         await expect(page.locator(".card")).to_have_count(2)
         await page.unroute_all()
         await expect(page.locator("#sight")).to_have_attribute("data-state", "live")
+
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
+)
+
+
+async def test_tiles_lie_under_the_map_only_where_the_feed_is_set_so(
+    browser: Browser, plain_database: Database, feed: Feed
+) -> None:
+    tiles = Tiles("http://tiles.test/{z}/{x}/{y}.png", "© Sở <b>TNMT</b>")
+    async with running_feed(plain_database.url, None, CITY, NATURE, tiles=tiles) as other:
+        context = await browser.new_context(viewport=DESK)
+        await admit(context, other)
+        allowed = {"Access-Control-Allow-Origin": "*"}
+        await context.route(
+            "http://tiles.test/**",
+            lambda route: route.fulfill(body=PIXEL, content_type="image/png", headers=allowed),
+        )
+        page = await context.new_page()
+        faults = faults_of(page)
+        await page.goto(other.url)
+        await expect(page.locator("#map image").first).to_be_attached()
+        await expect(page.locator("#map .annotation-text")).to_have_text("© Sở <b>TNMT</b>")
+        assert faults == []
+        await context.close()
+    async with console(browser, feed) as page:
+        await expect(page.locator("#map .point").first).to_be_attached()
+        await expect(page.locator("#map image")).to_have_count(0)
 
 
 async def test_a_theme_is_chosen_and_remembered(browser: Browser, feed: Feed) -> None:
