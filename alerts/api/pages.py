@@ -6,6 +6,7 @@ type and an ETag, compressed for who takes that. Called by the application facto
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 from functools import cache
@@ -25,6 +26,7 @@ TYPES = {
     "svg": "image/svg+xml",
 }
 PAGE = "index.html"
+SETTINGS = "settings.json"
 CHARTS = "plotly.min.js"  # 5 MB, 1.5 MB packed: read when somebody first asks for it
 
 
@@ -60,31 +62,27 @@ def charts() -> File:
 def console_router(tiles: Tiles | None = None) -> APIRouter:
     """`/` and `/console/<file>`."""
     router = APIRouter(include_in_schema=False)
-    settings = File.of(
-        msgspec.json.encode({"tiles": tiles and tiles.template, "credit": tiles and tiles.credit}),
-        "application/json",
-    )
-    known = console_files()
+    known = console_files() | {SETTINGS: _settings(tiles)}
 
     @router.api_route("/", methods=["GET", "HEAD"])
     async def page(request: Request) -> Response:
         return _serve(known[PAGE], request)
 
-    @router.api_route(f"/console/{CHARTS}", methods=["GET", "HEAD"])
-    def plotly(request: Request) -> Response:
-        return _serve(charts(), request)
-
-    @router.api_route("/console/settings.json", methods=["GET", "HEAD"])
-    async def shown(request: Request) -> Response:
-        return _serve(settings, request)
-
     @router.api_route("/console/{name}", methods=["GET", "HEAD"])
     async def file(name: str, request: Request) -> Response:
+        if name == CHARTS:
+            return _serve(await asyncio.to_thread(charts), request)
         if name not in known:
             raise HTTPException(404, "The console has no such file.")
         return _serve(known[name], request)
 
     return router
+
+
+def _settings(tiles: Tiles | None) -> File:
+    """What the page must know of how the feed is set; nothing of it is a secret."""
+    shown = {"tiles": tiles and tiles.template, "credit": tiles and tiles.credit}
+    return File.of(msgspec.json.encode(shown), "application/json")
 
 
 def _serve(file: File, request: Request) -> Response:
