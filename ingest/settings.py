@@ -79,6 +79,14 @@ class Settings(BaseModel):
         "127.0.0.1,::1", description="Proxies whose word on a request's address and scheme is believed"
     )
     feed_token: SecretStr | None = Field(None, description="Token by which `publish-test` reads the feed")
+    map_tiles: str | None = Field(
+        None,
+        pattern=r"^https?://[\w.:-]+/[^\s{}]*\{z\}[^\s{}]*\{x\}[^\s{}]*\{y\}[^\s{}]*$",
+        description="Pictures under the console's map: https://HOST/{z}/{x}/{y}.png",
+    )
+    map_credit: str | None = Field(
+        None, max_length=120, description="Whom the console's map thanks for its pictures"
+    )
     metrics_host: str = Field("127.0.0.1", description="Address of metrics and health")
     metrics_port: int = Field(9108, ge=1, le=65_535, description="Port of metrics and health of `run`")
     feed_metrics_port: int = Field(9109, ge=1, le=65_535, description="Port of metrics and health of `feed`")

@@ -17,6 +17,7 @@ from alerts.api.hub import Hub
 from alerts.api.open_data import Publication
 from alerts.api.pages import console_router
 from alerts.api.writer import Writer
+from alerts.tiles import Tiles
 
 DESCRIPTION = """Water, rain and air of Huế: what is measured, what is alerted, how far we can see.
 
@@ -39,7 +40,13 @@ class Application(FastAPI):
         return documents.document(self)
 
 
-def create_app(hub: Hub, door: Door, writer: Writer, publication: Publication | None = None) -> FastAPI:
+def create_app(
+    hub: Hub,
+    door: Door,
+    writer: Writer,
+    publication: Publication | None = None,
+    tiles: Tiles | None = None,
+) -> FastAPI:
     """The application over a hub and a door that somebody runs."""
     app = Application(
         title="Huewatch feed",
@@ -60,5 +67,5 @@ def create_app(hub: Hub, door: Door, writer: Writer, publication: Publication | 
     app.include_router(cap_router())
     app.include_router(shifts.router, tags=["shifts"])
     app.include_router(quiet.router, tags=["quiet"])
-    app.include_router(console_router())
+    app.include_router(console_router(tiles))
     return app

@@ -37,6 +37,7 @@ from alerts.receivers.book import ReceiverBook, default_book
 from alerts.receivers.registry import Surroundings
 from alerts.receivers.wants import Wishes
 from alerts.suppression import Limits
+from alerts.tiles import Tiles
 from alerts.watching import Watch
 from alerts.wire import Json, as_of_json
 from ingest import metrics
@@ -73,6 +74,7 @@ async def serve_feed(
     read_book: ReadBook | None = None,
     watch: Watch | None = None,
     publication: Publication | None = None,
+    tiles: Tiles | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Without a broker nothing is told over MQTT; the page and the API work.
 
@@ -90,7 +92,18 @@ async def serve_feed(
     metrics.CONFIG.info({"version": str(version_of(catalogue, book))})
     try:
         async with running_feed(
-            database_url, broker, catalogue, nature, host, port, limits, policy, book, watch, publication
+            database_url,
+            broker,
+            catalogue,
+            nature,
+            host,
+            port,
+            limits,
+            policy,
+            book,
+            watch,
+            publication,
+            tiles,
         ) as feed:
             change = "HUEWATCH_METRICS_HOST or HUEWATCH_FEED_METRICS_PORT"
             health = serve_health(metrics_host, metrics_port, change, feed.readiness)
@@ -155,11 +168,12 @@ async def running_feed(
     book: ReceiverBook | None = None,
     watch: Watch | None = None,
     publication: Publication | None = None,
+    tiles: Tiles | None = None,
 ) -> AsyncIterator[Feed]:
     """A feed for as long as the block runs; port 0 takes a free one. `limits`: of suppression.
 
     Without a book the centre alone is told, over the broker. `watch`: when to say that nobody is there; None:
-    never. `publication`: who publishes its open data.
+    never. `publication`: who publishes its open data. `tiles`: the pictures under the map.
     """
     limits, policy = limits or Limits(), policy or Policy()
     clock = system_clock()
@@ -168,8 +182,9 @@ async def running_feed(
     hub = Hub(reader, clock)
     door = Door(reader, writer, clock, policy)
     listener = _listener(host, port)
-    app = SecurityHeaders(BodyLimit(create_app(hub, door, writer, publication)), https=policy.https)
-    server = _Server(app, policy.proxies)
+    app = create_app(hub, door, writer, publication, tiles)
+    guarded = SecurityHeaders(BodyLimit(app), tiles, https=policy.https)
+    server = _Server(guarded, policy.proxies)
     reader.open()
     writer.open()
     try:

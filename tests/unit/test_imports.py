@@ -20,6 +20,7 @@ SHARED_WITH_SIMULATORS = {"ingest.catalog", "ingest.clock", "ingest.model.Nature
 
 # Packages and modules that do no I/O: sockets, files, databases, threads and clocks are outside them.
 PURE = (
+    "alerts/tiles.py",
     "ingest/adoption.py",
     "ingest/bursts.py",
     "ingest/codecs",
