@@ -1,0 +1,112 @@
+// What the station page asks the server for, and in which grain; every answer of it comes back in one piece, with
+// the names of the parts that did not come.
+
+import * as series from "./series.js";
+
+export const RANGES = { "6h": 6, "24h": 24, "3d": 72, "7d": 168 }; // hours
+const MOST = 2_000; // points: what a browser draws at once and a screen can tell apart
+const BUCKETS = [
+  ["15min", 900],
+  ["1h", 3_600],
+  ["1d", 86_400],
+];
+const HOUR_MS = 3_600_000;
+const FORESEEN_MS = 6 * HOUR_MS; // the longest horizon of the forecasts
+const NEARBY_KM = 30; // a rain gauge further away says little of this water
+
+const stamp = (ms) => new Date(ms).toISOString();
+export const path = (key) => `/api/v1/datastreams/${key.split("/").map(encodeURIComponent).join("/")}`;
+
+// {since, until, ends} of a range that ends where the data have reached, or of an own one. `ends` is how far the axis
+// goes.
+export function period(query, now) {
+  const own = query.get("since") && query.get("until");
+  if (own) return { since: query.get("since"), until: query.get("until"), ends: query.get("until") };
+  const hours = RANGES[query.get("range")] ?? RANGES["24h"];
+  const reached = Date.parse(now);
+  const ahead = Math.min(FORESEEN_MS, hours * HOUR_MS);
+  return { since: stamp(reached - hours * HOUR_MS), until: stamp(reached + 1), ends: stamp(reached + ahead) };
+}
+
+// null: each sample; otherwise the finest roll-up of which a chart takes as many.
+export function grain(cadence, { since, until }) {
+  const seconds = (Date.parse(until) - Date.parse(since)) / 1000;
+  if (seconds / cadence <= MOST) return null;
+  return BUCKETS.find(([, size]) => size > cadence && seconds / size <= MOST) ?? BUCKETS.at(-1);
+}
+
+export const question = (stream, { since, until }, bucket, more = {}) =>
+  `${path(stream.key)}/observations?${new URLSearchParams({
+    since,
+    until,
+    ...(bucket ? { bucket: bucket[0] } : { limit: 5000 }),
+    ...more,
+  })}`;
+
+const kilometres = (one, other) =>
+  111.2 * Math.hypot(one.lat - other.lat, (one.lon - other.lon) * Math.cos((one.lat * Math.PI) / 180));
+
+// The rain gauge that belongs to a station's water: its own, the nearest on its river, or the nearest of all.
+export function rainFor(station, stations) {
+  const gauges = stations.flatMap((each) => {
+    const stream = each.datastreams.find(({ property }) => property === "rainfall");
+    const same = station.river && each.river?.vi === station.river.vi;
+    return stream ? [{ station: each, stream, same, km: kilometres(station.location, each.location) }] : [];
+  });
+  const rank = (each) => (each.station.id === station.id ? -2 : each.same ? -1 : 0);
+  gauges.sort((one, other) => rank(one) - rank(other) || one.km - other.km);
+  return gauges[0] && (rank(gauges[0]) < 0 || gauges[0].km <= NEARBY_KM) ? gauges[0] : null;
+}
+
+// One page's worth of answers. Rejects only where the series itself did not come; `missing` names what else did not.
+export async function load(api, station, stream, stations, span, now) {
+  const rain = stream.property === "rainfall" ? null : rainFor(station, stations);
+  const rolled = grain(stream.cadence_s, span);
+  const rainRolled = rain && grain(rain.stream.cadence_s, span);
+  const asked = {
+    observations: api.get(question(stream, span, rolled)),
+    rain: rain && api.get(question(rain.stream, span, rainRolled)),
+    forecast: foreseen(stream) ? api.get(`${path(stream.key)}/forecasts?limit=1`) : null,
+    alerts: api.get(`/api/v1/alerts?${new URLSearchParams({ state: "all", station: station.id, limit: 100 })}`),
+  };
+  const names = Object.keys(asked);
+  const settled = await Promise.allSettled(Object.values(asked));
+  const answers = Object.fromEntries(names.map((name, place) => [name, settled[place].value ?? null]));
+  if (settled[0].status === "rejected") throw settled[0].reason;
+  const missing = names.filter((_, place) => settled[place].status === "rejected");
+  const rows = answers.observations.observations;
+  return {
+    station,
+    stream,
+    rows: rolled ? rows.map(summed) : rows,
+    rolled: rolled?.[0] ?? null,
+    step: rolled?.[1] ?? stream.cadence_s,
+    ...span,
+    now,
+    rain: answers.rain && {
+      ...rain,
+      rows: answers.rain.observations.map((row) => (rainRolled ? { ...row, value: row.sum } : row)),
+      step: rainRolled?.[1] ?? rain.stream.cadence_s,
+    },
+    forecast: answers.forecast?.forecasts[0] ?? null,
+    alerts: answers.alerts?.alerts ?? null,
+    windows: worked(station, stream, rows, rolled?.[1] ?? stream.cadence_s),
+    missing,
+    asOf: answers.observations.as_of,
+  };
+}
+
+const foreseen = (stream) => stream.unit === "m" && stream.levels?.length > 0;
+const summed = (row) => ({ ...row, value: row.mean });
+
+// The windows that stand, and those that the rows themselves tell of: measured while somebody worked there.
+function worked(station, stream, rows, step) {
+  const standing = station.maintenance.filter((window) => window.datastreams.includes(stream.key));
+  const marked = rows.filter((row) => row.tests?.calibration);
+  const past = series.unbroken(marked, step).rows.reduce(
+    (found, row) => (row === null ? [...found, []] : [...found.slice(0, -1), [...found.at(-1), row]]),
+    [[]],
+  );
+  const spans = past.filter((each) => each.length).map((each) => ({ begins: each[0].time, ends: each.at(-1).time }));
+  return [...standing, ...spans];
+}
