@@ -1,12 +1,32 @@
 // Every text of the console, Vietnamese first. A missing English text shows in the tests.
-// "Cảnh báo" is an alert; "báo động" (BĐ) only the official flood levels.
+// "Cảnh báo" is an alert; "báo động" (BĐ) only the official flood levels. Views with many texts keep theirs in a
+// file of their own, words-NAME.js, whose table is spread into WORDS below.
 
 export const LANGUAGES = ["vi", "en"];
 
 export const WORDS = {
   title: ["Giám sát ngập lụt và môi trường Huế", "Huế flood and environment watch"],
-  brand_line: ["Trung tâm điều hành đô thị thông minh Huế", "Huế Intelligent Operations Centre"],
-  skip: ["Đến danh sách cảnh báo", "Skip to the alerts"],
+  skip: ["Đến nội dung chính", "Skip to the content"],
+  nav_watch: ["Theo dõi", "Watch"],
+  nav_history: ["Lịch sử", "History"],
+  nav_data: ["Dữ liệu", "Data"],
+  nav_handover: ["Giao ca", "Handover"],
+  theme: ["Giao diện sáng hay tối", "Light or dark"],
+  theme_system: ["Theo máy", "As the system"],
+  theme_light: ["Sáng", "Light"],
+  theme_dark: ["Tối", "Dark"],
+  view_unknown: ["Không có trang này.", "There is no such page."],
+  view_not_loaded: ["Không tải được trang này.", "This page could not be loaded."],
+  login_title: ["Đăng nhập", "Log in"],
+  login_hint: [
+    "Dán mã truy cập của bạn (hw_…). Mã do người quản trị cấp và đứng tên bạn.",
+    "Paste your access token (hw_…). The administrator makes it, and it bears your name.",
+  ],
+  token: ["Mã truy cập", "Access token"],
+  log_in: ["Đăng nhập", "Log in"],
+  log_out: ["Đăng xuất", "Log out"],
+  token_refused: ["Mã này không có hiệu lực.", "This token is not valid."],
+  no_server: ["Không liên lạc được với máy chủ.", "The server cannot be reached."],
   exercise: ["DIỄN TẬP", "EXERCISE"],
   exercise_line: ["Số liệu mô phỏng, không phải thật", "Simulated data, not the real situation"],
   test: ["THỬ NGHIỆM", "TEST"],

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 import yaml
-from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from alerts.api.serve import Feed, running_feed
 from alerts.handling import Action
@@ -22,6 +21,7 @@ from ingest.clock import to_datetime
 from ingest.installation import EXERCISE, Installation
 from ingest.store import maintenance
 from ingest.store.datastreams import register
+from tests.support.console import PHONE, PLANTED, WIDE, admit, chromium, console
 from tests.support.databases import Database
 from tests.support.feed import (
     HOUR,
@@ -39,20 +39,9 @@ from tests.support.feed import (
     river,
     tell,
 )
-from tests.support.parts import missing
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-PLANTED = "<script>document.title = 'planted'</script><img src=x onerror=\"document.title = 'planted'\">"
 BARE, RAIN, AIR = "HUE-WL-BARE", "HUE-RN-BACHMA", "HUE-AQ-HUE"
 MEASURING = """
 - id: HUE-RN-BACHMA
@@ -120,8 +109,6 @@ CITY = Catalogue(
     ),
     routes=(),
 )
-DESK = ViewportSize(width=1366, height=768)
-PHONE = ViewportSize(width=390, height=844)
 
 
 @pytest.fixture
@@ -135,13 +122,8 @@ def artefacts(tmp_path: Path) -> Path:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     """One Chromium for all; each test has a context of its own."""
-    path = shutil.which("chromium") or CHROMIUM
-    if not Path(path).exists():  # noqa: ASYNC240 - before anything runs
-        missing("chromium", "apt-get install chromium")
-    async with async_playwright() as playwright:
-        found = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    async with chromium() as found:
         yield found
-        await found.close()
 
 
 @pytest.fixture
@@ -207,17 +189,8 @@ async def feed(plain_database: Database, heartbeat: asyncio.Task[None]) -> Async
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(browser: Browser, feed: Feed) -> AsyncIterator[Page]:
-    """The console in a browser whose own zone is New York; anything on its error console fails the test."""
-    context = await browser.new_context(viewport=DESK, timezone_id="America/New_York", locale="en-US")
-    page = await context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    await page.goto(feed.url)
-    await expect(page.locator("#sight")).to_have_attribute("data-state", "live")
-    yield page
-    assert faults == []
-    await context.close()
+    async with console(browser, feed.url) as page:
+        yield page
 
 
 async def test_stations_are_shown_in_vietnamese_at_vietnamese_time(page: Page, artefacts: Path) -> None:
@@ -300,7 +273,7 @@ async def test_sums_of_rain_say_how_much_they_cover(page: Page, table: Connectio
     await expect(sums.nth(1)).to_have_text("3 hat least 112.4\u00a0mm (60% covered)")
     assert await page.evaluate(CONTRAST) == []
     await page.set_viewport_size(PHONE)
-    assert not await page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+    assert not await page.evaluate(WIDE)
     await page.screenshot(path=artefacts / "console-derived-phone.png", full_page=True)
 
 
@@ -413,6 +386,7 @@ async def test_a_dead_server_is_noticed_by_the_page_alone_and_its_return_too(
     browser: Browser, plain_database: Database, heartbeat: asyncio.Task[None], artefacts: Path
 ) -> None:
     page = await browser.new_page()
+    await admit(page.context)
     async with running_feed(plain_database.url, None, CITY, NATURE) as feed:
         await page.goto(feed.url)
         await expect(page.locator("#sight")).to_have_attribute("data-state", "live")
@@ -443,7 +417,7 @@ async def test_a_stream_that_looks_open_and_says_nothing_is_not_believed(page: P
 async def test_a_phone_shows_it_without_sideways_scrolling(page: Page, artefacts: Path) -> None:
     await page.set_viewport_size(PHONE)
     await expect(page.locator(".card")).to_have_count(4)
-    wide = await page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+    wide = await page.evaluate(WIDE)
     assert not wide
     await page.screenshot(path=artefacts / "console-phone.png", full_page=True)
 
