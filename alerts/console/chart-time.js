@@ -11,7 +11,3 @@ export function fromAxis(place) {
   const shifted = typeof place === "number" ? place : Date.parse(`${place.replace(" ", "T")}${place.length > 10 ? "Z" : ""}`);
   return new Date(shifted - ZONE_MS).toISOString();
 }
-
-// What <input type="datetime-local"> holds, as people in Việt Nam read it, and back.
-export const toField = (stamp) => new Date(onAxis(stamp)).toISOString().slice(0, 16);
-export const fromField = (text) => new Date(Date.parse(`${text}Z`) - ZONE_MS).toISOString();

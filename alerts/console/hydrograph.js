@@ -127,7 +127,7 @@ function rain(told, axis, look) {
 }
 
 function foretold({ forecast, stream }, look) {
-  if (!forecast || forecast.withheld || !forecast.hours.length) return [];
+  if (!forecast?.horizons.length) return [];
   const { band, middle } = series.fan(forecast);
   const ink = look.colour("--forecast");
   return [
@@ -234,11 +234,11 @@ function layout(told, look, data) {
 const title = ({ property: measures, unit }) => plain(`${property(measures)} (${format.unit(unit)})`.replace(" ()", ""));
 
 // Everything that is drawn, and the next level above it; from 0 for what cannot be less.
-function height({ stream, forecast }, data) {
+function height({ stream }, data) {
   const drawn = data.filter((trace) => !["y2", "y3"].includes(trace.yaxis)).flatMap((trace) => trace.y);
   const seen = drawn.filter((value) => value !== null);
   const levels = marksOf(stream).map((level) => level.value);
-  const top = Math.max(...seen, ...(forecast?.high ?? []), -Infinity);
+  const top = Math.max(...seen, -Infinity);
   const next = levels.filter((value) => value > top)[0];
   const held = levels.filter((value) => value <= top);
   const all = [...seen, ...held, ...(next === undefined ? [] : [next])];
@@ -308,7 +308,7 @@ const present = ({ now }, look) => ({
 });
 
 function origin({ forecast, ends }, look) {
-  if (!forecast || forecast.withheld || Date.parse(forecast.origin) > Date.parse(ends)) return null;
+  if (!forecast?.horizons.length || Date.parse(forecast.origin) > Date.parse(ends)) return null;
   return {
     xref: "x",
     x: onAxis(forecast.origin),

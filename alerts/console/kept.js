@@ -82,7 +82,7 @@ export function notice(kept) {
   if (kept.state === "loading") return h("p", { class: "loading", role: "status" }, word("loading"));
   const why = kept.error.body?.detail ?? word("no_server");
   const text = kept.state === "stale" ? said("kept_stale", { age: format.age(kept.age) }) : word("kept_unknown");
-  const retry = h("button", { type: "button" }, word("retry"));
+  const retry = h("button", { type: "button", class: "plain" }, word("retry"));
   retry.addEventListener("click", () => kept.refresh());
   return h("div", { class: `not-known ${kept.state}`, role: "alert" }, h("strong", {}, text), h("span", {}, why), retry);
 }

@@ -12,6 +12,7 @@ const LATE_CADENCES = 2; // as in alerts/sight.py
 const LATE_AT_LEAST_S = 15 * 60;
 const NO_DATA_CADENCES = 4;
 const NO_DATA_AT_LEAST_S = 30 * 60;
+const HOUR_MS = 3600_000;
 
 const finite = (value) => value !== null && value !== undefined;
 
@@ -83,24 +84,21 @@ function stretches(rows) {
   return found;
 }
 
-const later = (stamp, hours) => onAxis(stamp) + hours * 3600_000;
-
 // A forecast as the outline of its band and its middle line, both from the newest sample on.
-export function fan({ origin, level, hours, expected, low, high }) {
-  const x = [0, ...hours].map((each) => later(origin, each));
-  const up = [level, ...high];
-  const down = [level, ...low];
+export function fan({ origin, level, horizons }) {
+  const x = [onAxis(origin), ...horizons.map((each) => onAxis(each.time))];
+  const up = [level, ...horizons.map((each) => each.high)];
+  const down = [level, ...horizons.map((each) => each.low)];
   return {
     band: { x: [...x, ...[...x].reverse()], y: [...up, ...[...down].reverse()] },
-    middle: { x, y: [level, ...expected] },
+    middle: { x, y: [level, ...horizons.map((each) => each.expected)] },
   };
 }
 
 // When a forecast passes its next level: with 10, 50 and 90 %; null where it does not within its longest horizon.
-export function passings({ origin, mark, passes }) {
-  if (!finite(mark) || !passes?.length) return null;
-  const [early, middle, late] = passes.map((each) => (finite(each) ? later(origin, each) : null));
-  return early === null ? null : { mark, early, middle, late };
+export function passings({ origin, mark, passes_h: passes }) {
+  const [early, middle, late] = passes.map((hours) => (hours === null ? null : onAxis(origin) + hours * HOUR_MS));
+  return mark === null || early === null ? null : { mark, early, middle, late };
 }
 
 // Rain fell between the reading before and this one: a bar ends at its reading's time.

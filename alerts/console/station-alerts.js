@@ -9,14 +9,15 @@ const ENDED_SHOWN = 8;
 
 // What every list of alerts says of one: when it began and ended, and how it stands. An alert without a rule's
 // condition any more has only its events to tell.
-export const openedAt = (alert) => alert.opened_at ?? alert.newest.event_time;
-export const endedAt = (alert) => (alert.last_known_state === "ended" ? (alert.ended_at ?? alert.newest.event_time) : null);
+export const openedAt = (alert) => alert.began_at;
+export const endedAt = (alert) => alert.ended_at;
 
 // `alerts`: all of the station as the server told them, or null where it did not; `known`: whether it can claim
 // anything now.
 export function stationAlerts(station, alerts, known) {
-  const open = alerts?.filter((alert) => endedAt(alert) === null) ?? [];
-  const ended = alerts?.filter((alert) => endedAt(alert) !== null).slice(0, ENDED_SHOWN) ?? [];
+  const told = alerts?.filter((alert) => !alert.newest.shadow) ?? [];
+  const open = told.filter((alert) => endedAt(alert) === null);
+  const ended = told.filter((alert) => endedAt(alert) !== null).slice(0, ENDED_SHOWN);
   const none = known && alerts ? "station_no_alerts" : "no_alerts_unknown";
   return h(
     "section",

@@ -10,6 +10,8 @@ const BUCKETS = [
   ["1h", 3_600],
   ["1d", 86_400],
 ];
+const PAGE = 5_000; // rows: the most that the server gives at once
+const MOST_PAGES = 10; // more than a chart can hold is a mistake of ours
 const HOUR_MS = 3_600_000;
 const FORESEEN_MS = 6 * HOUR_MS; // the longest horizon of the forecasts
 const NEARBY_KM = 30; // a rain gauge further away says little of this water
@@ -28,20 +30,35 @@ export function period(query, now) {
   return { since: stamp(reached - hours * HOUR_MS), until: stamp(reached + 1), ends: stamp(reached + ahead) };
 }
 
-// null: each sample; otherwise the finest roll-up of which a chart takes as many.
+// null: each sample; otherwise the finest roll-up that is not more than a chart takes.
 export function grain(cadence, { since, until }) {
   const seconds = (Date.parse(until) - Date.parse(since)) / 1000;
   if (seconds / cadence <= MOST) return null;
   return BUCKETS.find(([, size]) => size > cadence && seconds / size <= MOST) ?? BUCKETS.at(-1);
 }
 
-export const question = (stream, { since, until }, bucket, more = {}) =>
-  `${path(stream.key)}/observations?${new URLSearchParams({
-    since,
-    until,
-    ...(bucket ? { bucket: bucket[0] } : { limit: 5000 }),
-    ...more,
-  })}`;
+export const question = (stream, { since, until }, more = {}) =>
+  `${path(stream.key)}/observations?${new URLSearchParams({ since, until, ...more })}`;
+
+// Every page of a stretch, oldest first. `rolled`: null or [bucket, seconds].
+async function rowsOf(api, stream, span, rolled) {
+  const found = [];
+  let next = question(stream, span, rolled ? { bucket: rolled[0] } : { limit: PAGE });
+  for (let pages = 0; next && pages < MOST_PAGES; pages += 1) {
+    const answer = await api.get(next);
+    found.unshift(...(rolled ? answer.buckets.map(asRow) : answer.observations));
+    next = answer.next;
+  }
+  return found;
+}
+
+// A roll-up stands in its middle; rain adds up.
+const asRow = (bucket) => ({
+  ...bucket,
+  time: stamp((Date.parse(bucket.begins) + Date.parse(bucket.ends)) / 2),
+  value: bucket.mean,
+  sum: bucket.mean === null ? null : bucket.mean * bucket.count,
+});
 
 const kilometres = (one, other) =>
   111.2 * Math.hypot(one.lat - other.lat, (one.lon - other.lon) * Math.cos((one.lat * Math.PI) / 180));
@@ -58,46 +75,55 @@ export function rainFor(station, stations) {
   return gauges[0] && (rank(gauges[0]) < 0 || gauges[0].km <= NEARBY_KM) ? gauges[0] : null;
 }
 
-// One page's worth of answers. Rejects only where the series itself did not come; `missing` names what else did not.
+// Everything that the page shows of one stretch. Rejects only where the series itself did not come; `missing` names
+// what else did not.
 export async function load(api, station, stream, stations, span, now) {
   const rain = stream.property === "rainfall" ? null : rainFor(station, stations);
   const rolled = grain(stream.cadence_s, span);
   const rainRolled = rain && grain(rain.stream.cadence_s, span);
+  const places = new URLSearchParams({ station: station.id });
   const asked = {
-    observations: api.get(question(stream, span, rolled)),
-    rain: rain && api.get(question(rain.stream, span, rainRolled)),
-    forecast: foreseen(stream) ? api.get(`${path(stream.key)}/forecasts?limit=1`) : null,
-    alerts: api.get(`/api/v1/alerts?${new URLSearchParams({ state: "all", station: station.id, limit: 100 })}`),
+    rows: rowsOf(api, stream, span, rolled),
+    rain: rain && rowsOf(api, rain.stream, span, rainRolled),
+    forecast: foreseen(stream) ? api.get(`/api/v1/forecasts?${places}`) : null,
+    alerts: api.get(`/api/v1/alerts?${places}&state=all`),
   };
-  const names = Object.keys(asked);
-  const settled = await Promise.allSettled(Object.values(asked));
-  const answers = Object.fromEntries(names.map((name, place) => [name, settled[place].value ?? null]));
-  if (settled[0].status === "rejected") throw settled[0].reason;
-  const missing = names.filter((_, place) => settled[place].status === "rejected");
-  const rows = answers.observations.observations;
+  const { answers, missing } = await settle(asked);
+  const { rows } = answers;
   return {
     station,
     stream,
-    rows: rolled ? rows.map(summed) : rows,
+    rows: rolled && stream.property === "rainfall" ? rows.map(summed) : rows,
     rolled: rolled?.[0] ?? null,
     step: rolled?.[1] ?? stream.cadence_s,
     ...span,
     now,
     rain: answers.rain && {
       ...rain,
-      rows: answers.rain.observations.map((row) => (rainRolled ? { ...row, value: row.sum } : row)),
+      rows: rainRolled ? answers.rain.map(summed) : answers.rain,
       step: rainRolled?.[1] ?? rain.stream.cadence_s,
     },
-    forecast: answers.forecast?.forecasts[0] ?? null,
+    forecast: answers.forecast?.forecasts.find((each) => each.datastream === stream.key) ?? null,
     alerts: answers.alerts?.alerts ?? null,
     windows: worked(station, stream, rows, rolled?.[1] ?? stream.cadence_s),
     missing,
-    asOf: answers.observations.as_of,
+  };
+}
+
+// The answers by name, null where one did not come; the first must.
+async function settle(asked) {
+  const names = Object.keys(asked);
+  const settled = await Promise.allSettled(Object.values(asked));
+  if (settled[0].status === "rejected") throw settled[0].reason;
+  const came = ({ status }) => status === "fulfilled";
+  return {
+    answers: Object.fromEntries(names.map((name, place) => [name, came(settled[place]) ? settled[place].value : null])),
+    missing: names.filter((_, place) => !came(settled[place])),
   };
 }
 
 const foreseen = (stream) => stream.unit === "m" && stream.levels?.length > 0;
-const summed = (row) => ({ ...row, value: row.mean });
+const summed = (row) => ({ ...row, value: row.sum });
 
 // The windows that stand, and those that the rows themselves tell of: measured while somebody worked there.
 function worked(station, stream, rows, step) {

@@ -12,7 +12,6 @@ import { pick, property, said, word } from "./words.js";
 const LIKELY = 0.95; // beyond these a probability is not told apart
 const UNLIKELY = 0.05;
 const HOUR_MS = 3_600_000;
-const FORECAST_OLD_S = 30 * 60; // three steps of the model: what it says of now is over
 
 const fact = (key, ...content) => h("div", {}, h("dt", {}, word(key)), h("dd", {}, content));
 
@@ -57,7 +56,7 @@ function figure(stream, shown, old) {
 
 function state(station, known) {
   const shown = known ? station.state : "unknown";
-  return h("span", { class: `state ${shown}` }, word(`state_${shown}`));
+  return h("span", { class: `stands-${shown}` }, word(`stands_${shown}`));
 }
 
 function trend(stream, old) {
@@ -65,30 +64,26 @@ function trend(stream, old) {
   return found ? [h("i", { "aria-hidden": "true" }, found.arrow), " ", found.text] : word("trend_unknown");
 }
 
-// "BĐ III 3,50 m: khoảng 09:20 27/10, 80 % từ 08:40 đến 11:30"
+// "BĐ III (3,50 m): khoảng 09:20 27/10, 80 % từ 08:40 đến 11:30"
 function next(forecast, stream, old) {
   if (!forecast) return word("forecast_none");
   if (forecast.withheld) return said("no_forecast", { why: word(`withheld_${forecast.withheld}`) });
-  const behind = stream.newest_usable
-    ? (Date.parse(stream.newest_usable.time) - Date.parse(forecast.origin)) / 1000
-    : Infinity;
-  if (old || behind > FORECAST_OLD_S) return said("forecast_old", { at: format.moment(forecast.origin) });
-  return passing(forecast, stream);
+  if (old || forecast.state !== "current") return said("forecast_old", { at: format.moment(forecast.origin) });
+  return forecast.mark === null ? word("forecast_none") : passing(forecast, stream);
 }
 
-function passing({ origin, mark, passes, chance, hours }, stream) {
-  if (mark === null || !hours.length) return word("forecast_none");
-  const longest = hours.at(-1);
+function passing({ origin, mark, passes_h: passes, horizons }, stream) {
+  const { hours, chance } = horizons.at(-1);
   const at = (after) => format.moment(new Date(Date.parse(origin) + after * HOUR_MS).toISOString());
-  const beyond = said("beyond", { hours: format.number(longest, 0) });
   const [early, middle, late] = passes.map((after) => (after === null ? null : at(after)));
+  const longest = format.number(hours, 0);
   const told = {
     mark: `${called(mark, stream)} (${format.quantity(mark, stream.unit)})`,
-    hours: format.number(longest, 0),
-    chance: share(chance.at(-1)),
+    hours: longest,
+    chance: share(chance),
     early,
     middle,
-    late: late ?? beyond,
+    late: late ?? said("beyond", { hours: longest }),
   };
   if (middle) return said("passes_about", told);
   return said(early ? "passes_from" : "passes_chance", told);

@@ -1,12 +1,12 @@
 // One station: how it stands, its hydrograph or table over a range, its alerts, its sensor. Opened by the router as
 // #/station/ID?range=24h&stream=KEY&as=table, or with since= and until=.
 
-import { fromField, toField } from "./chart-time.js";
 import { Chart } from "./chart.js";
 import { h } from "./dom.js";
 import * as format from "./format.js";
 import { figure } from "./hydrograph.js";
 import { Kept, notice } from "./kept.js";
+import { momentField, read } from "./moment-field.js";
 import { stationAlerts } from "./station-alerts.js";
 import { load, period, question, RANGES } from "./station-data.js";
 import { choices, facts, quantities, sheet } from "./station-facts.js";
@@ -108,7 +108,7 @@ class StationPage {
     const { heading, state, picker } = this.parts;
     if (!station) {
       const text = this.feed.loaded ? "no_such_station" : "loading";
-      return void heading.replaceChildren(h("p", { class: "none" }, word(text)), h("a", { href: "#/" }, word("back")));
+      return void heading.replaceChildren(h("p", { class: "none" }, word(text)), h("a", { href: "#/" }, word("back_to_watch")));
     }
     const stamp = JSON.stringify([station, this.known, this.series.value?.forecast, this.detail.value, this.quality.value]);
     if (stamp === this.stamp) return;
@@ -153,8 +153,7 @@ class StationPage {
   ownRange(own) {
     const now = this.feed.asOf?.now ?? new Date().toISOString();
     const { since, until } = period(this.query, now);
-    const field = (id, value) => h("input", { type: "datetime-local", id, required: "", value: toField(value) });
-    const [from, to] = [field("own-from", since), field("own-to", until)];
+    const [from, to] = [momentField("own-from", since), momentField("own-to", until)];
     const refusal = h("span", { class: "refusal", role: "alert" });
     const form = h(
       "form",
@@ -169,8 +168,8 @@ class StationPage {
     );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const ends = [fromField(from.value), fromField(to.value)];
-      if (ends[0] >= ends[1]) return void (refusal.textContent = word("range_refused"));
+      const ends = [read(from.value), read(to.value)];
+      if (ends.includes(null) || ends[0] >= ends[1]) return void (refusal.textContent = word("range_refused"));
       this.choose({ range: null, since: ends[0], until: ends[1] });
     });
     return h("details", { class: "own", open: own ? "" : null }, h("summary", {}, word("range_own")), form);

@@ -2,9 +2,12 @@
 // "Cảnh báo" is an alert; "báo động" (BĐ) only the official flood levels. Views with many texts keep theirs in a
 // file of their own, words-NAME.js, whose table is spread into WORDS below.
 
+import { PAGES } from "./words-pages.js";
+
 export const LANGUAGES = ["vi", "en"];
 
 export const WORDS = {
+  ...PAGES,
   title: ["Giám sát ngập lụt và môi trường Huế", "Huế flood and environment watch"],
   skip: ["Đến nội dung chính", "Skip to the content"],
   nav_watch: ["Theo dõi", "Watch"],
