@@ -14,6 +14,10 @@ What an action does (– is refused):
     shelve        shelved         shelved                  to a new end   –          –     (2 h at most)
     unshelve      –               –                        open           –          –
     cancel        cancelled       cancelled                cancelled      –          –
+    approve       a text          a text                   a text         –          all clear
+
+Nobody's word: `unanswered` says that nobody has acknowledged in time (`alerts.unanswered` decides when), and
+`released` that a handover has taken the alert from who left.
 
 What the condition's events do to what people have said, by the level at which they said it:
 
@@ -22,6 +26,8 @@ What the condition's events do to what people have said, by the level at which t
     acknowledged until resolved stays, speaks and says so        stays, not reminded     over
     shelved                     over, speaks                     quiet                   over
     cancelled                   over, attention again            hidden and quiet        over
+    approved                    void, and says so                stays                   void, but all clear
+    unanswered                  stays until somebody acknowledges, shelves or cancels it
 
 An alert ends for good: what opens again is another alert, of which nobody has said anything. A shelving that
 is due is over at once for who reads; the event that says so follows.
@@ -36,8 +42,9 @@ from enum import StrEnum
 
 import msgspec
 
+from alerts.approval import fault
 from alerts.events import NAMESPACE
-from alerts.model import Event, EventKind, NumberedEvent
+from alerts.model import Approval, Event, EventKind, NumberedEvent
 from ingest.clock import MICROS_PER_SECOND
 
 LONGEST_SHELVING_S = 2 * 3600  # longer is maintenance, or the rule is wrong
@@ -58,6 +65,7 @@ FOR_THE_RECORD = frozenset(
     {EventKind.LATE, EventKind.REVISED, EventKind.TESTED}
 )  # they leave the condition as it is
 SHELVING_ENDED = "shelving ended"
+HANDOVER = "handover"  # why an alert is nobody's any more
 
 
 class Until(StrEnum):
@@ -99,8 +107,32 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class Approved:
+    """A text that somebody answers for. `void`: the alert no longer stands as it did when he read it."""
+
+    by: str
+    at: int
+    level: int
+    text: Approval
+    void: bool = False
+
+    def after_level(self, level: int) -> Approved:
+        """Void above its level, and at the end; what was approved after the end stands."""
+        return replace(self, void=self.void or (self.level > 0 and not 0 < level <= self.level))
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """One step of the ladder: when the alert went to which receivers, "*" being all."""
+
+    at: int
+    told_to: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Handling:
-    """What people have said that still holds. `version` counts all that they ever said of the alert."""
+    """What people have said that still holds. `version` counts all that they ever said of the alert; the
+    steps of `unanswered`, in which nobody has said anything, are not counted."""
 
     version: int = 0
     acknowledged: Acknowledged | None = None
@@ -108,6 +140,8 @@ class Handling:
     shelved: Shelved | None = None
     cancelled: Cancelled | None = None
     comments: int = 0
+    approval: Approved | None = None
+    unanswered: tuple[Unanswered, ...] = ()
 
     def after_level(self, level: int) -> Handling:
         """What still holds once the condition stands at this level; 0 is its end."""
@@ -118,6 +152,7 @@ class Handling:
             acknowledged=None if outrun else ack,
             shelved=None if shelved and not 0 < level <= shelved.level else shelved,
             cancelled=None if cancelled and level > cancelled.level else cancelled,
+            approval=self.approval.after_level(level) if self.approval else None,
         )
 
 
@@ -163,11 +198,17 @@ class Action:
     assign_to: str = ""
     until: Until = Until.WORSE
     shelve_s: float = 0.0
+    text: Approval | None = None
 
 
 def of_people(event: Event) -> bool:
     """Whether somebody, or the end of what somebody said, speaks here, and not the condition."""
     return event.kind in PEOPLES or (event.kind is EventKind.CANCELLED and event.by != "")
+
+
+def counts(event: Event) -> bool:
+    """Whether it makes a version: who acts on an alert need not have seen that nobody had answered."""
+    return of_people(event) and event.kind is not EventKind.UNANSWERED
 
 
 def follow(story: Story | None, numbered: NumberedEvent) -> Story | None:
@@ -205,12 +246,18 @@ def decide(story: Story, action: Action, now: int) -> Event:
         assigned_to=action.assign_to.strip(),
         until=now + round(action.shelve_s * MICROS_PER_SECOND) if action.kind is EventKind.SHELVED else None,
         reason=f"until {action.until}" if action.kind is EventKind.ACKNOWLEDGED else "",
+        text=action.text,
     )
 
 
 def shelving_ended(story: Story, now: int) -> Event:
     """What is said when the time of a shelving is over."""
     return said(story, EventKind.UNSHELVED, now, reason=SHELVING_ENDED)
+
+
+def released(story: Story, by: str, now: int) -> Event:
+    """What is said when a handover takes an alert from who left."""
+    return said(story, EventKind.ASSIGNED, now, by=by, reason=HANDOVER)
 
 
 def said(
@@ -223,6 +270,7 @@ def said(
     assigned_to: str = "",
     until: int | None = None,
     reason: str = "",
+    text: Approval | None = None,
 ) -> Event:
     """An event of people about an alert; its id follows from the alert, the kind and the version."""
     told, cancels = story.event, kind is EventKind.CANCELLED
@@ -243,37 +291,53 @@ def said(
         assigned_to=assigned_to,
         until=until,
         reason=reason,
+        told_to=(),
+        approval=text,
     )
 
 
 def _said(handling: Handling, event: Event) -> Handling:
     """What holds after people's next word. A word always counts, also one that another has overtaken."""
-    at, spoken = event.detected_at, replace(handling, version=handling.version + 1)
+    at, spoken = event.detected_at, replace(handling, version=handling.version + counts(event))
     match event.kind:
         case EventKind.ACKNOWLEDGED:
             until = Until(event.reason.removeprefix("until "))
-            return replace(spoken, acknowledged=Acknowledged(event.by, at, event.level, until))
+            acknowledged = Acknowledged(event.by, at, event.level, until)
+            return replace(spoken, acknowledged=acknowledged, unanswered=())
         case EventKind.ASSIGNED:
             return replace(spoken, assigned_to=event.assigned_to)
         case EventKind.SHELVED:
             shelved = Shelved(event.by, at, event.level, event.until or at, event.comment)
-            return replace(spoken, shelved=shelved)
+            return replace(spoken, shelved=shelved, unanswered=())
         case EventKind.UNSHELVED:
             return replace(spoken, shelved=None)
         case EventKind.CANCELLED:
             cancelled = Cancelled(event.by, at, event.previous_level, event.comment)
-            return replace(spoken, cancelled=cancelled, shelved=None)
+            void = replace(handling.approval, void=True) if handling.approval else None
+            return replace(spoken, cancelled=cancelled, shelved=None, unanswered=(), approval=void)
+        case EventKind.APPROVED:
+            assert event.approval is not None  # nothing else is approved
+            return replace(spoken, approval=Approved(event.by, at, event.level, event.approval))
+        case EventKind.UNANSWERED:
+            return replace(spoken, unanswered=(*handling.unanswered, Unanswered(at, event.told_to)))
         case _:
             return replace(spoken, comments=handling.comments + 1)
 
 
+def named(name: str, what: str) -> str:
+    """The name of somebody who answers for something, as it is kept. Raises `Refused`."""
+    if not name.strip():
+        raise Refused(f"say {what}")
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        raise Refused(f"say in one line {what}, in {LONGEST_NAME} characters at most")
+    return name.strip()
+
+
 def _check_words(action: Action) -> None:
     """Somebody answers for each word, and a comment says something."""
-    for name, what in ((action.by, "who does it"), (action.assign_to, "to whom")):
-        if len(name) > LONGEST_NAME or not name.isprintable():
-            raise Refused(f"say in one line {what}, in {LONGEST_NAME} characters at most")
-    if not action.by.strip():
-        raise Refused("say who does it")
+    named(action.by, "who does it")
+    if action.assign_to:
+        named(action.assign_to, "to whom")
     if len(action.comment) > LONGEST_COMMENT:
         raise Refused(f"a comment has at most {LONGEST_COMMENT} characters")
     if action.kind in (EventKind.COMMENTED, EventKind.CANCELLED) and not action.comment.strip():
@@ -285,7 +349,7 @@ def _check(story: Story, action: Action, now: int) -> None:
     handling = story.handling
     if action.kind is EventKind.COMMENTED:
         return
-    if not story.open:
+    if not story.open and action.kind is not EventKind.APPROVED:
         raise Refused("the alert has ended; a comment can still be added")
     if handling.cancelled is not None:
         raise Refused(f"{handling.cancelled.by} has cancelled it as issued in error; a comment can be added")
@@ -307,5 +371,8 @@ def _check(story: Story, action: Action, now: int) -> None:
                 raise Refused("it is not shelved")
         case EventKind.CANCELLED:
             pass
+        case EventKind.APPROVED:
+            if why := fault(story.event, action.text):
+                raise Refused(why)
         case _:
             raise Refused(f"{action.kind} is nothing that people do")

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from psycopg import Cursor
 
 from alerts import store
-from alerts.handling import Action, Story, decide, follow, of_people, stories
+from alerts.handling import Action, Story, counts, decide, follow, stories
 from alerts.model import Event, NumberedEvent
 from alerts.store import Connection
 
@@ -86,7 +86,7 @@ def act(connection: Connection, alert_id: str, action: Action, now: int, seen: i
             raise NoSuchAlert(f"no alert has the id {alert_id}")
         version = story.handling.version
         if seen is not None and seen != version:
-            raise Outdated(version, [one for one in events if of_people(one.event)][seen:])
+            raise Outdated(version, [one for one in events if counts(one.event)][seen:])
         event = decide(story, action, now)
         append(cursor, story, event)
     return event
@@ -107,12 +107,21 @@ def turn(connection: Connection) -> Iterator[Cursor[tuple[object, ...]]]:
 
 def append(cursor: Cursor[tuple[object, ...]], story: Story, event: Event) -> None:
     """Write people's next event of an alert and its version. Call it last before COMMIT."""
+    append_all(cursor, [(story, event)])
+
+
+def append_all(cursor: Cursor[tuple[object, ...]], said: Sequence[tuple[Story, Event]]) -> None:
+    """The same for the next event of each of several alerts."""
+    cursor.executemany(_VERSION, [_version(story, event) for story, event in said])
+    store.append_events(cursor, [event for _, event in said])
+
+
+def _version(story: Story, event: Event) -> dict[str, object]:
     after = follow(story, NumberedEvent(0, 0, event))
-    shelved = after.handling.shelved if after else None
-    values = {
+    assert after is not None  # there is a story already
+    shelved = after.handling.shelved
+    return {
         "alert": event.alert_id,
-        "version": story.handling.version + 1,
+        "version": after.handling.version,
         "until": shelved.until if shelved else None,
     }
-    cursor.execute(_VERSION, values)
-    store.append_events(cursor, [event])

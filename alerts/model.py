@@ -11,6 +11,8 @@ from enum import IntEnum, StrEnum
 import msgspec
 
 SIGHT = "@sight"  # what the alert about our own blindness is about; no rule has such an id
+RECEIVER = "@receiver/"  # and its name: what the alert about a receiver that is not reached is about
+TEST = "@test"  # what the daily test is about
 NEVER_HEARD = "never heard"  # the reason of a silence that has lasted from the beginning
 
 

@@ -119,7 +119,7 @@ def open_alerts(connection: Connection) -> list[OpenAlert]:
     """
     query = f"""
         SELECT {_CONDITION}, {_EVENT.format("first")}, {_EVENT.format("newest")}
-        FROM alert_condition c
+        FROM standing_condition c
         CROSS JOIN LATERAL (SELECT * FROM alert_event e WHERE e.alert_id = c.alert_id
                             ORDER BY e.seq LIMIT 1) AS first
         CROSS JOIN LATERAL (SELECT * FROM alert_event e WHERE e.alert_id = c.alert_id AND {CONDITION_TELLS}

@@ -151,6 +151,12 @@ def rank_of(event: Event) -> int:
     return RANK.get(event.severity, UNKNOWN_RANK)
 
 
+def as_severe_as(least: Severity) -> list[str]:
+    """The severities that rank at least as high."""
+    lowest = RANK.get(least, UNKNOWN_RANK)
+    return [each.value for each in Severity if RANK.get(each, UNKNOWN_RANK) >= lowest]
+
+
 def suppressed(numbered: NumberedEvent, scene: Scene) -> Suppression | None:
     """What keeps the event from being told, if anything does; storms are the plan's."""
     event = numbered.event

@@ -12,7 +12,7 @@ from typing import Any, overload
 
 import msgspec
 
-from alerts.handling import Story
+from alerts.handling import Approved, Story
 from alerts.headline import digest_headline, headline
 from alerts.model import Condition, Event, NumberedEvent
 from alerts.sight import AsOf
@@ -168,6 +168,21 @@ def handling_json(story: Story) -> Json:
             "comment": cancelled.comment,
         },
         "comments": handling.comments,
+        "approval": handling.approval and _approved_json(handling.approval),
+        "unanswered": [{"at": stamp(each.at), "told_to": list(each.told_to)} for each in handling.unanswered],
+    }
+
+
+def _approved_json(approved: Approved) -> Json:
+    """The newest approved text. `void`: the alert has risen above it or ended since, so it holds no more."""
+    return {
+        "by": approved.by,
+        "at": stamp(approved.at),
+        "level": approved.level,
+        "response": list(approved.text.response),
+        "vi": approved.text.vi,
+        "en": approved.text.en,
+        "void": approved.void,
     }
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 
 from alerts import wire
-from alerts.api import problems, stream, v1
+from alerts.api import problems, shifts, stream, v1
 from alerts.api.hub import Hub
 from alerts.api.pages import console_router
 
@@ -47,5 +47,6 @@ def create_app(hub: Hub) -> FastAPI:
     app.include_router(health)
     app.include_router(stream.router, prefix="/api/v1")
     app.include_router(v1.router)
+    app.include_router(shifts.router)
     app.include_router(console_router())
     return app

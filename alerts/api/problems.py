@@ -7,6 +7,7 @@ Promises: no answer of the API is a bare text or a stack trace; a database that 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -24,6 +25,21 @@ RETRY_AFTER_S = "2"
 log = logging.getLogger("huewatch.feed")
 
 
+class Stated(HTTPException):
+    """A refusal whose problem document has members of its own (`more`)."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        more: wire.Json | None = None,
+    ) -> None:
+        super().__init__(status, detail, headers)
+        self.more = more or {}
+
+
 def install(app: FastAPI) -> None:
     """Make every error of the application a problem document."""
     app.add_exception_handler(HTTPException, _refused)
@@ -34,7 +50,8 @@ def install(app: FastAPI) -> None:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _problem(request, error.status_code, error.detail, _as_of(request))
+    more = error.more if isinstance(error, Stated) else {}
+    return _problem(request, error.status_code, error.detail, _as_of(request), error.headers, more)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -59,8 +76,16 @@ def _as_of(request: Request) -> wire.Json:
     return wire.as_of_json(request.app.state.hub.as_of)
 
 
-def _problem(request: Request, status: int, detail: str, as_of: wire.Json) -> Response:
+def _problem(
+    request: Request,
+    status: int,
+    detail: str,
+    as_of: wire.Json,
+    headers: Mapping[str, str] | None = None,
+    more: wire.Json | None = None,
+) -> Response:
     body = {
+        **(more or {}),
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
@@ -68,5 +93,5 @@ def _problem(request: Request, status: int, detail: str, as_of: wire.Json) -> Re
         "instance": request.url.path,
         "as_of": as_of,
     }
-    headers = {"Retry-After": RETRY_AFTER_S} if status == 503 else None
-    return Response(wire.encode(body), status, headers, MEDIA_TYPE)
+    again = {"Retry-After": RETRY_AFTER_S} if status == 503 else {}
+    return Response(wire.encode(body), status, again | dict(headers or {}), MEDIA_TYPE)

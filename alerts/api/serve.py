@@ -24,6 +24,7 @@ from alerts.api.hub import Hub
 from alerts.api.reader import Reader, Unavailable
 from alerts.api.reload import ReadCatalogue, follow_configuration
 from alerts.api.security import SecurityHeaders
+from alerts.api.writer import Writer
 from alerts.delivery import Worker
 from alerts.housekeeping import keep_house
 from alerts.receivers import Receiver
@@ -126,8 +127,11 @@ async def running_feed(
     reader = Reader(database_url, catalogue, nature)
     hub = Hub(reader, clock)
     listener = _listener(host, port)
-    server = _Server(SecurityHeaders(create_app(hub)))
+    app = create_app(hub)
+    app.state.writer = writer = Writer(database_url)
+    server = _Server(SecurityHeaders(app))
     reader.open()
+    writer.open()
     try:
         async with asyncio.TaskGroup() as group:
             background = [
@@ -153,6 +157,7 @@ async def running_feed(
                 await asyncio.gather(serving, *background, return_exceptions=True)
     finally:
         await asyncio.to_thread(reader.close)
+        await asyncio.to_thread(writer.close)
         listener.close()
 
 

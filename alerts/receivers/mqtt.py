@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import ClassVar, Literal
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -34,11 +35,18 @@ TIMEOUT_S = 5.0  # for one answer of the broker; then we connect again
 class MqttSettings(ReceiverSettings):
     """No settings of its own: the broker is the one of the services."""
 
+    ours: ClassVar[bool] = True
+
+    kind: Literal["mqtt"] = "mqtt"
+
 
 class MqttReceiver:
     """Publishes to one broker under a fixed client id."""
 
-    def __init__(self, settings: ReceiverSettings, broker: BrokerSettings, catalogue: Catalogue) -> None:
+    def __init__(
+        self, settings: ReceiverSettings, broker: BrokerSettings | None, catalogue: Catalogue
+    ) -> None:
+        assert broker is not None  # who builds receivers leaves this kind out where there is none
         self.settings = settings
         self._broker = broker
         self._catalogue = catalogue

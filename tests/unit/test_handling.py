@@ -1,8 +1,10 @@
 """What people do with an alert: every action in every state, and every word against every later level."""
 
 import itertools
+import uuid
 
 import hypothesis.strategies as st
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -13,19 +15,24 @@ from alerts.handling import (
     Handling,
     Refused,
     Story,
+    Unanswered,
     Until,
+    counts,
     decide,
     follow,
-    of_people,
+    released,
+    said,
     shelving_ended,
     stories,
 )
-from alerts.model import Event, EventKind, NumberedEvent
+from alerts.model import Approval, Event, EventKind, NumberedEvent
 from tests.support.feed import NOW, happening
 
 SECOND = 1_000_000
 PEOPLE = ["An", "Bình"]
 K = EventKind
+LEAVE = Approval(("Evacuate",), "Rời khỏi nhà ven sông ngay.", "Leave houses by the river now.")
+CLEAR = Approval(("AllClear",), "Nước đã rút.", "The water has gone.")
 WORDS = {
     K.ACKNOWLEDGED: Action(K.ACKNOWLEDGED, "An"),
     K.ASSIGNED: Action(K.ASSIGNED, "An", assign_to="Bình"),
@@ -33,6 +40,7 @@ WORDS = {
     K.SHELVED: Action(K.SHELVED, "An", shelve_s=1800),
     K.UNSHELVED: Action(K.UNSHELVED, "An"),
     K.CANCELLED: Action(K.CANCELLED, "An", "a boat on the sensor"),
+    K.APPROVED: Action(K.APPROVED, "An", text=LEAVE),
 }
 
 
@@ -67,10 +75,10 @@ STATES = {
     "ended": at(OPEN, K.CLEARED, 2),
 }
 ALLOWED = {
-    "open": {K.ACKNOWLEDGED, K.ASSIGNED, K.COMMENTED, K.SHELVED, K.CANCELLED},
-    "acknowledged": {K.ASSIGNED, K.COMMENTED, K.SHELVED, K.CANCELLED},
-    "assigned": {K.ACKNOWLEDGED, K.COMMENTED, K.SHELVED, K.CANCELLED},
-    "shelved": {K.ACKNOWLEDGED, K.ASSIGNED, K.COMMENTED, K.SHELVED, K.UNSHELVED, K.CANCELLED},
+    "open": {K.ACKNOWLEDGED, K.ASSIGNED, K.COMMENTED, K.SHELVED, K.CANCELLED, K.APPROVED},
+    "acknowledged": {K.ASSIGNED, K.COMMENTED, K.SHELVED, K.CANCELLED, K.APPROVED},
+    "assigned": {K.ACKNOWLEDGED, K.COMMENTED, K.SHELVED, K.CANCELLED, K.APPROVED},
+    "shelved": {K.ACKNOWLEDGED, K.ASSIGNED, K.COMMENTED, K.SHELVED, K.UNSHELVED, K.CANCELLED, K.APPROVED},
     "cancelled": {K.COMMENTED},
     "ended": {K.COMMENTED},
 }
@@ -146,6 +154,63 @@ def test_a_cancelled_alert_stays_cancelled_after_its_condition_has_ended() -> No
     assert not story.open
 
 
+@pytest.mark.parametrize(("level", "void"), [(1, False), (2, False), (3, True)])
+def test_a_higher_level_voids_what_was_approved_for_a_lower_one(level: int, void: bool) -> None:
+    story = at(after(OPEN, WORDS[K.APPROVED]), K.ESCALATED, level)
+    assert story.handling.approval is not None
+    assert (story.handling.approval.text, story.handling.approval.void) == (LEAVE, void)
+    assert at(story, K.LOWERED, 1).handling.approval == story.handling.approval  # a void text stays void
+
+
+def test_the_end_and_a_cancellation_void_what_was_approved_but_an_all_clear_stands() -> None:
+    signed = after(OPEN, WORDS[K.APPROVED])
+    for over in (at(signed, K.CLEARED, 2), after(signed, WORDS[K.CANCELLED])):
+        assert over.handling.approval is not None
+        assert over.handling.approval.void
+    clear = after(at(signed, K.CLEARED, 2), Action(K.APPROVED, "An", text=CLEAR))
+    assert clear.handling.approval is not None
+    assert not clear.handling.approval.void
+
+
+def test_a_new_text_takes_the_place_of_the_old() -> None:
+    avoid = Approval(("Avoid",), "Không lội qua suối.", "Do not wade through streams.")
+    twice = after(OPEN, WORDS[K.APPROVED], Action(K.APPROVED, "Bình", text=avoid))
+    assert twice.handling.approval is not None
+    assert (twice.handling.approval.by, twice.handling.approval.text) == ("Bình", avoid)
+
+
+@pytest.mark.parametrize("change", [{"shadow": True}, {"rule_kind": "self"}])
+def test_nothing_is_signed_for_an_alert_of_which_the_public_is_never_told(change: dict[str, object]) -> None:
+    story = told(msgspec.structs.replace(happening(1), **change))
+    with pytest.raises(Refused):
+        decide(story, WORDS[K.APPROVED], NOW)
+
+
+def unanswered(story: Story, to: str) -> Story:
+    event = msgspec.structs.replace(said(story, K.UNANSWERED, NOW), told_to=(to,))
+    following = follow(story, NumberedEvent(99, NOW, event))
+    assert following is not None
+    return following
+
+
+def test_what_nobody_has_answered_counts_no_version_and_lasts_until_somebody_does() -> None:
+    waiting = unanswered(unanswered(OPEN, "chief"), "*")
+    assert waiting.handling.unanswered == (Unanswered(NOW, ("chief",)), Unanswered(NOW, ("*",)))
+    assert waiting.handling.version == 0  # who saw it before acts on what he saw
+    for kind in (K.COMMENTED, K.ASSIGNED):
+        assert after(waiting, WORDS[kind]).handling.unanswered
+    for kind in (K.ACKNOWLEDGED, K.SHELVED, K.CANCELLED):
+        assert not after(waiting, WORDS[kind]).handling.unanswered
+
+
+def test_what_a_handover_releases_is_nobodys() -> None:
+    event = released(STATES["assigned"], "Chi", NOW)
+    assert (event.by, event.assigned_to, event.reason) == ("Chi", "", "handover")
+    free = follow(STATES["assigned"], NumberedEvent(99, NOW, event))
+    assert free is not None
+    assert (free.handling.assigned_to, free.handling.version) == ("", 2)
+
+
 def test_a_shelving_is_over_when_its_time_is() -> None:
     shelved = STATES["shelved"]
     assert shelved.shelved_at(NOW + 1799 * SECOND)
@@ -186,6 +251,7 @@ class Handlings(RuleBasedStateMachine):
         self.ack: tuple[int, Until] | None = None
         self.shelved: int | None = None
         self.cancelled: int | None = None
+        self.approved: tuple[int, bool] | None = None
 
     @property
     def story(self) -> Story:
@@ -208,6 +274,15 @@ class Handlings(RuleBasedStateMachine):
             self.shelved = None
         if self.cancelled is not None and level > self.cancelled:
             self.cancelled = None
+        if self.approved and not 0 < level <= self.approved[0]:
+            self.approved = self.approved[0], True
+
+    @precondition(lambda self: self.level > 0)
+    @rule()
+    def goes_unanswered(self) -> None:
+        event = said(self.story, K.UNANSWERED, self.now)
+        identity = str(uuid.uuid5(uuid.NAMESPACE_OID, f"step {len(self.events)}"))
+        self._append(msgspec.structs.replace(event, event_id=identity, told_to=("*",)))
 
     @rule(
         kind=st.sampled_from(sorted(WORDS)), until=st.sampled_from(Until), to=st.sampled_from(["An", "Bình"])
@@ -215,7 +290,7 @@ class Handlings(RuleBasedStateMachine):
     def acts(self, kind: EventKind, until: Until, to: str) -> None:
         known = WORDS[kind]
         action = Action(
-            kind, known.by, known.comment, to if kind is K.ASSIGNED else "", until, known.shelve_s
+            kind, known.by, known.comment, to if kind is K.ASSIGNED else "", until, known.shelve_s, known.text
         )
         closed = kind is not K.COMMENTED and (self.level == 0 or self.cancelled is not None)
         try:
@@ -235,6 +310,9 @@ class Handlings(RuleBasedStateMachine):
             self.shelved = None
         elif kind is K.CANCELLED:
             self.cancelled, self.shelved = self.level, None
+            self.approved = self.approved and (self.approved[0], True)
+        elif kind is K.APPROVED:
+            self.approved = self.level, False
 
     @invariant()
     def agrees(self) -> None:
@@ -245,7 +323,9 @@ class Handlings(RuleBasedStateMachine):
         assert (found[0] and (found[0].level, found[0].until)) == self.ack
         assert (found[1] and found[1].level) == self.shelved
         assert (found[2] and found[2].level) == self.cancelled
-        assert handling.version == self.version == sum(of_people(each.event) for each in self.events)
+        text = handling.approval
+        assert (text and (text.level, text.void)) == self.approved
+        assert handling.version == self.version == sum(counts(each.event) for each in self.events)
         assert self.story.level == self.level
         assert len({each.event.event_id for each in self.events}) == len(self.events)
 
