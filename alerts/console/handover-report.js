@@ -3,17 +3,19 @@
 import { h } from "./dom.js";
 import * as format from "./format.js";
 import { deeds } from "./station-alerts.js";
+import { called } from "./station-facts.js";
 import { section } from "./tables.js";
 import { isSuspect } from "./series.js";
 import { chip } from "./view.js";
 import { pick, property, reason, said, word } from "./words.js";
 
-export function report(told) {
+// `stations`: as the feed has them, for the names of levels.
+export function report(told, stations) {
   return [
     open("handover_open", told.open),
     ...(told.cancelled.length ? [open("handover_cancelled", told.cancelled)] : []),
     unanswered(told.unanswered),
-    forecasts(told.forecasts),
+    forecasts(told.forecasts, levelsOf(stations)),
     highest(told.highest),
     silent(told.silent),
     shelved(told.shelved),
@@ -66,11 +68,13 @@ function unanswered(alerts) {
 
 const told = (receivers) => receivers.map((name) => (name === "*" ? word("everyone") : name)).join(", ");
 
-function forecasts(due) {
+const levelsOf = (stations) => new Map(stations.flatMap((each) => each.datastreams.map((one) => [one.key, one])));
+
+function forecasts(due, streams) {
   const rows = due.map((each) => ({
     cells: [
       place(each),
-      `${each.passes ?? word("half_metre").replace("{by}", "")} ${amount(each.mark, "m")}`,
+      [h("b", {}, level(each, streams.get(each.key))), ` ${amount(each.mark, "m")}`],
       at(each.at),
       [at(each.earliest), " – ", each.latest ? at(each.latest) : word("not_known")],
       likely(each.chance.at(-1)),
@@ -79,6 +83,8 @@ function forecasts(due) {
   const columns = ["station", "level_label", "expected_at", "interval_80", "chance_label"];
   return section("handover_forecasts", columns, rows, rows.length > 0 && h("p", { class: "notice" }, word("forecast_notice")));
 }
+
+const level = ({ passes, mark }, stream) => passes ?? (stream?.levels.length ? called(mark, stream) : "");
 
 const likely = ({ hours, probability }) =>
   `${format.number(100 * probability, 0)}\u00a0% (${format.number(hours, 0)}\u00a0${word("hour")})`;

@@ -4,6 +4,7 @@
 import { onAxis } from "./chart-time.js";
 import * as format from "./format.js";
 import * as series from "./series.js";
+import { BANDS, isIndex } from "./vn-aqi.js";
 import { language, property, said, word } from "./words.js";
 
 const RAIN_SHARE = 0.24; // of the height, above the levels
@@ -226,7 +227,7 @@ function layout(told, look, data) {
       visible: Boolean(above),
     },
     yaxis3: { overlaying: "y", range: [0, 1], visible: false, fixedrange: true },
-    shapes: [...bands(told, look), ...limits(told, look), present(told, look)],
+    shapes: [...scale(told, look), ...bands(told, look), ...limits(told, look), present(told, look)],
     annotations: [...names(told, look), origin(told, look)].filter(Boolean),
   };
 }
@@ -292,9 +293,24 @@ function bands({ alerts, until, now }, look) {
       layer: "below",
       line: { width: 0 },
       fillcolor: look.colour(SEVERITY[severity] ?? "--muted"),
-      opacity: ended_at ? 0.08 : 0.16,
+      opacity: ended_at ? 0.07 : 0.12,
     }));
 }
+
+// The bands of an index behind its line.
+const scale = ({ stream }, look) =>
+  (isIndex(stream) ? BANDS : []).map(({ to }, place) => ({
+    type: "rect",
+    xref: "paper",
+    x0: 0,
+    x1: 1,
+    y0: place ? BANDS[place - 1].to : 0,
+    y1: to,
+    layer: "below",
+    line: { width: 0 },
+    fillcolor: look.colour(`--aqi-${place + 1}`),
+    opacity: 0.3,
+  }));
 
 // Up to where there can be data at all.
 const present = ({ now }, look) => ({

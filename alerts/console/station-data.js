@@ -14,19 +14,20 @@ const PAGE = 5_000; // rows: the most that the server gives at once
 const MOST_PAGES = 10; // more than a chart can hold is a mistake of ours
 const HOUR_MS = 3_600_000;
 const FORESEEN_MS = 6 * HOUR_MS; // the longest horizon of the forecasts
+const MARGIN = 0.02; // of the range, so that the newest point does not stand on the edge
 const NEARBY_KM = 30; // a rain gauge further away says little of this water
 
 const stamp = (ms) => new Date(ms).toISOString();
 export const path = (key) => `/api/v1/datastreams/${key.split("/").map(encodeURIComponent).join("/")}`;
 
 // {since, until, ends} of a range that ends where the data have reached, or of an own one. `ends` is how far the axis
-// goes.
-export function period(query, now) {
+// goes: over the forecast where there can be one.
+export function period(query, now, stream) {
   const own = query.get("since") && query.get("until");
   if (own) return { since: query.get("since"), until: query.get("until"), ends: query.get("until") };
   const hours = RANGES[query.get("range")] ?? RANGES["24h"];
   const reached = Date.parse(now);
-  const ahead = Math.min(FORESEEN_MS, hours * HOUR_MS);
+  const ahead = foreseen(stream) ? Math.min(FORESEEN_MS, hours * HOUR_MS) : MARGIN * hours * HOUR_MS;
   return { since: stamp(reached - hours * HOUR_MS), until: stamp(reached + 1), ends: stamp(reached + ahead) };
 }
 
@@ -78,7 +79,7 @@ export function rainFor(station, stations) {
 // Everything that the page shows of one stretch. Rejects only where the series itself did not come; `missing` names
 // what else did not.
 export async function load(api, station, stream, stations, span, now) {
-  const rain = stream.property === "rainfall" ? null : rainFor(station, stations);
+  const rain = wet(station, stream) ? rainFor(station, stations) : null;
   const rolled = grain(stream.cadence_s, span);
   const rainRolled = rain && grain(rain.stream.cadence_s, span);
   const places = new URLSearchParams({ station: station.id });
@@ -121,6 +122,14 @@ async function settle(asked) {
     missing: names.filter((_, place) => !came(settled[place])),
   };
 }
+
+const HEALTH = new Set(["battery", "battery_voltage", "rssi", "snr", "gateways", "f_cnt"]);
+
+// What a device says of itself.
+export const isHealth = ({ property: name }) => HEALTH.has(name);
+
+// Whether rain belongs beside it: not beside itself, the air or the health of a device.
+const wet = (station, stream) => station.kind !== "air" && stream.property !== "rainfall" && !isHealth(stream);
 
 const foreseen = (stream) => stream.unit === "m" && stream.levels?.length > 0;
 const summed = (row) => ({ ...row, value: row.sum });

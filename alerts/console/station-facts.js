@@ -5,6 +5,7 @@ import { h } from "./dom.js";
 import * as format from "./format.js";
 import { chip, distances, freshness, OLD, when } from "./view.js";
 import { isSuspect } from "./series.js";
+import { isHealth } from "./station-data.js";
 import { band, isIndex, legend } from "./vn-aqi.js";
 import { holds, isWaterQuality, limitsOf } from "./water-limits.js";
 import { pick, property, said, word } from "./words.js";
@@ -47,6 +48,7 @@ function figure(stream, shown, old) {
     { class: "reading" },
     old && h("small", {}, word("last_known")),
     h("strong", {}, shown ? value : "–"),
+    stream.property === "rainfall" && h("small", {}, said("within", { span: format.span(stream.cadence_s) })),
     !old && stream.comparable && stream.level?.rank > 0 && chip(`l${Math.min(stream.level.rank, 4)}`, stream.level.name),
     !old && shown && isIndex(stream) && shown.value !== null && band(shown.value),
     shown && isSuspect(shown) && chip("warn", word("suspect")),
@@ -89,7 +91,8 @@ function passing({ origin, mark, passes_h: passes, horizons }, stream) {
   return said(early ? "passes_from" : "passes_chance", told);
 }
 
-function called(mark, { levels }) {
+// The name of a mark: a level, or so many half metres above the highest one.
+export function called(mark, { levels }) {
   const exact = levels.find(({ value }) => value === mark);
   if (exact) return exact.name;
   const top = levels.at(-1);
@@ -149,9 +152,10 @@ export function sheet(station, stream, detail) {
   );
 }
 
-// The quantities of a station as buttons; health of the device comes last.
+// The quantities of a station as buttons, where there is something to choose.
 export function quantities(station, chosen, choose) {
   const all = choices(station);
+  if (all.length === 1) return "";
   return h(
     "div",
     { class: "quantities", role: "group", "aria-label": word("measures") },
@@ -165,14 +169,14 @@ export function quantities(station, chosen, choose) {
 }
 
 const label = (stream) => property(stream.property);
+const HEALTH_LAST = 100;
 const ORDER = ["water_level", "reservoir_level", "rainfall"];
-const HEALTH = new Set(["battery", "battery_voltage", "rssi", "snr", "gateways", "f_cnt"]);
 
 // What may be looked at, what the station is for first.
 export function choices(station) {
   const rank = ({ property: name, kind }) => {
     if (ORDER.includes(name)) return ORDER.indexOf(name);
-    if (HEALTH.has(name)) return 100;
+    if (isHealth({ property: name })) return HEALTH_LAST;
     return isIndex({ kind }) ? ORDER.length : ORDER.length + 1;
   };
   const all = [...station.datastreams, ...station.derived.filter(isIndex)];

@@ -46,7 +46,7 @@ class HandoverPage {
     if (!value || value === this.shown) return;
     this.shown = value;
     this.form = this.acceptance(value);
-    this.body.replaceChildren(this.head(value), ...report(value), this.form, this.signatures());
+    this.body.replaceChildren(this.head(value), ...report(value, this.feed.stations), this.form, this.signatures());
   }
 
   renderNews() {

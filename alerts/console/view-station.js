@@ -74,7 +74,7 @@ class StationPage {
 
   ask() {
     const now = this.feed.asOf.now;
-    return load(this.api, this.station, this.stream, this.feed.stations, period(this.query, now), now);
+    return load(this.api, this.station, this.stream, this.feed.stations, period(this.query, now, this.stream), now);
   }
 
   // What came by the stream: new readings of ours, or another state of our alerts, ask for the series again.
@@ -152,7 +152,7 @@ class StationPage {
 
   ownRange(own) {
     const now = this.feed.asOf?.now ?? new Date().toISOString();
-    const { since, until } = period(this.query, now);
+    const { since, until } = period(this.query, now, this.stream);
     const [from, to] = [momentField("own-from", since), momentField("own-to", until)];
     const refusal = h("span", { class: "refusal", role: "alert" });
     const form = h(

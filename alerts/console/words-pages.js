@@ -25,6 +25,7 @@ export const PAGES = {
   state_label: ["Tình trạng", "State"],
   freshness_label: ["Tín hiệu", "Signal"],
   measures: ["Đại lượng của trạm", "What the station measures"],
+  within: ["trong {span}", "in {span}"],
   trend_label: ["Xu thế", "Trend"],
   trend_unknown: ["không rõ xu thế", "trend not known"],
   margin_label: ["So với báo động", "Against the levels"],
