@@ -15,8 +15,6 @@ import psycopg
 
 from alerts.model import Event, NumberedEvent
 from alerts.sight import WriterRow
-from alerts.store import CONDITION_TELLS
-from ingest.catalog import Catalogue
 from ingest.clock import MICROS_PER_SECOND, to_micros
 from ingest.model import Quality
 from ingest.store.partitions import EARLIEST, LATEST
@@ -33,7 +31,6 @@ from ingest.store.read import (
 )
 
 Connection = psycopg.Connection[Any]
-_LATER = CONDITION_TELLS.replace("e.", "n.")
 USABLE = (Quality.PASS, Quality.NOT_EVALUATED, Quality.SUSPECT)
 
 
@@ -52,22 +49,28 @@ def writers(connection: Connection) -> list[WriterRow]:
     ]
 
 
+def commits(connection: Connection) -> list[tuple[str, int, int]]:
+    """(partition, epoch, batch) of each writer: another list after every commit of readings or time."""
+    return [(row.partition, row.epoch, row.batch) for row in writer_state(connection)]
+
+
 def newest(connection: Connection, nature: str) -> dict[str, Latest]:
     """The newest observation of each datastream that has one, by key."""
     return {row.key: row for row in latest(connection) if row.nature == nature}
 
 
 def windows(
-    connection: Connection, nature: str, catalogue: Catalogue, span_us: int, limit: int = 400
+    connection: Connection, nature: str, keys: Sequence[str], span_us: int, limit: int = 400
 ) -> dict[str, list[Observed]]:
-    """Per measured datastream the observations within `span_us` before its newest one, oldest first."""
+    """Per measured datastream of these keys the observations within `span_us` before its newest one, oldest
+    first."""
     rows = connection.execute(
         "SELECT d.key, o.time, o.value, o.quality, o.received_at FROM datastream d CROSS JOIN LATERAL ("
         " SELECT time FROM observation WHERE datastream = d.id ORDER BY time DESC LIMIT 1) n"
         " CROSS JOIN LATERAL (SELECT time, value, quality, received_at FROM observation_current"
         "  WHERE datastream = d.id AND time >= n.time - %s * interval '1 microsecond'"
         "  ORDER BY time DESC LIMIT %s) o WHERE d.nature = %s AND d.key = ANY(%s) ORDER BY d.key, o.time",
-        (span_us, limit, nature, [key for key, _, _ in catalogue.datastreams()]),
+        (span_us, limit, nature, list(keys)),
     ).fetchall()
     found: dict[str, list[Observed]] = {}
     for key, *row in rows:
@@ -98,9 +101,8 @@ def results_of(connection: Connection, wanted: Wanted) -> list[Result]:
     return [] if number is None else results(connection, number, *_bounds(wanted))
 
 
-def newest_results(connection: Connection, nature: str, catalogue: Catalogue) -> dict[str, Result]:
-    """The newest row of each derived datastream that has one, by key."""
-    keys = [key for key, _, _ in catalogue.derived()]
+def newest_results(connection: Connection, nature: str, keys: Sequence[str]) -> dict[str, Result]:
+    """The newest row of each of these derived datastreams that has one, by key."""
     return latest_results(connection, nature, keys) if keys else {}
 
 
@@ -113,17 +115,6 @@ def _number(connection: Connection, wanted: Wanted) -> int | None:
 def _bounds(wanted: Wanted) -> tuple[int, int, int]:
     start = EARLIEST if wanted.since is None else wanted.since
     return start, LATEST if wanted.until is None else wanted.until, wanted.limit
-
-
-def newest_of_alerts(connection: Connection, limit: int) -> list[NumberedEvent]:
-    """The newest event of each alert's condition, open or ended; the alert told of last comes first."""
-    rows = connection.execute(
-        f"SELECT e.seq, e.created_at, e.body FROM alert_event e WHERE {CONDITION_TELLS} AND NOT EXISTS ("
-        f"SELECT 1 FROM alert_event n WHERE n.alert_id = e.alert_id AND n.seq > e.seq AND {_LATER})"
-        " ORDER BY e.seq DESC LIMIT %s",
-        (limit,),
-    ).fetchall()
-    return [numbered(row) for row in rows]
 
 
 def numbered(row: Sequence[Any]) -> NumberedEvent:

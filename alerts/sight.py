@@ -118,6 +118,16 @@ def look(
     return seen
 
 
+def aged(seen: AsOf, elapsed_s: float, catalogue: Catalogue) -> AsOf:
+    """What was seen `elapsed_s` real seconds ago, as it may be claimed now."""
+    if not seen.known or seen.age_s is None:
+        return seen
+    older = replace(seen, age_s=seen.age_s + elapsed_s)
+    if seen.age_s + elapsed_s > UNKNOWN_AFTER_S:
+        return unknown(older, UnknownReason.COMMIT_TOO_OLD, catalogue)
+    return older
+
+
 def unknown(last: AsOf | None, reason: UnknownReason, catalogue: Catalogue) -> AsOf:
     """Nothing may be claimed. The times of `last`, seen before, stay: people see since when."""
     everyone = tuple(station.id for station in catalogue.stations)

@@ -65,13 +65,13 @@ def station_json(
 ) -> Json:
     """One station. `not_monitored`: properties of which every sensor is being worked on; `maintenance`: the
     windows that say so."""
-    newest = {key: rows[-1].time for key, rows in windows.items() if rows}
-    fresh = None if as_of.now is None else station_freshness(station, newest, as_of.now)
+    fresh = _station_freshness(station, windows, as_of)
     return {
         "id": station.id,
         "name": station.name.model_dump(),
         "kind": station.kind,
         "river": station.river.model_dump() if station.river else None,
+        "ward": station.ward.model_dump() if station.ward else None,
         "location": station.location.model_dump(),
         "nature": station.nature.value,
         "state": _state(station, standing, fresh, as_of),
@@ -89,6 +89,11 @@ def station_json(
     }
 
 
+def station_state(station: Station, windows: Windows, standing: Standing, as_of: AsOf) -> str:
+    """The `state` of a station alone."""
+    return _state(station, standing, _station_freshness(station, windows, as_of), as_of)
+
+
 def datastream_json(station: Station, datastream: Datastream, rows: Sequence[Observed], as_of: AsOf) -> Json:
     """One datastream with its newest observation; level, margin and trend are of its usable ones only."""
     usable = [row for row in rows if row.quality in USABLE]
@@ -99,7 +104,7 @@ def datastream_json(station: Station, datastream: Datastream, rows: Sequence[Obs
         "newest_usable": observation_json(usable[-1], as_of) if usable else None,
         "level": _level(datastream, usable) if comparable(station, datastream) else None,
         "trend_per_hour": _trend(datastream, usable),
-        "freshness": _freshness(datastream.cadence, last.time if last else None, as_of),
+        "freshness": freshness_of(datastream.cadence, last.time if last else None, as_of),
     }
 
 
@@ -120,9 +125,9 @@ def describe(station: Station, datastream: Datastream) -> Json:
 
 
 def describe_derived(station: Station, derived: DerivedDatastream) -> Json:
-    """What the catalogue says of a derived datastream; `window_s` and `scheme` where its kind has one."""
+    """What the catalogue says of a derived datastream; `window_s` and `scheme` are None where its kind has
+    none."""
     settings = derived.derive
-    optional = {"window_s": getattr(settings, "window", None), "scheme": getattr(settings, "scheme", None)}
     return {
         "key": f"{station.id}/{derived.name}",
         "station": station.id,
@@ -133,8 +138,9 @@ def describe_derived(station: Station, derived: DerivedDatastream) -> Json:
         "derived": True,
         "kind": settings.kind,
         "inputs": [f"{station.id}/{name}" for name in derivation(derived, station).inputs],
-        "comparable": _shown(station, derived),
-        **{name: value for name, value in optional.items() if value is not None},
+        "comparable": shown(station, derived),
+        "window_s": getattr(settings, "window", None),
+        "scheme": getattr(settings, "scheme", None),
     }
 
 
@@ -184,12 +190,12 @@ def result_rows(
     """
     at = np.array([row.time for row in rows], np.int64)
     ends = derivation(derived, station).since(at).tolist()
-    shown = _shown(station, derived)
+    visible = shown(station, derived)
     return [
         {
             "time": stamp(row.time),
             "since": stamp(end) if end != row.time else None,
-            "value": row.value if shown else None,
+            "value": row.value if visible else None,
             "quality": row.quality,
             "coverage": round(row.coverage, COVERAGE_DIGITS),
             "inputs_until": stamp(row.inputs_until),
@@ -205,11 +211,12 @@ def _derived_json(station: Station, derived: DerivedDatastream, last: Result | N
     return {
         **describe_derived(station, derived),
         "newest": result_rows(station, derived, [last], as_of)[0] if last else None,
-        "freshness": _freshness(derived.cadence, last.time if last else None, as_of),
+        "freshness": freshness_of(derived.cadence, last.time if last else None, as_of),
     }
 
 
-def _shown(station: Station, derived: DerivedDatastream) -> bool:
+def shown(station: Station, derived: DerivedDatastream) -> bool:
+    """Whether its values may be shown: not margins of a height that cannot be compared with its levels."""
     settings = derived.derive
     if not isinstance(settings, MarginSettings):
         return True
@@ -220,7 +227,7 @@ def _age(time: int, as_of: AsOf) -> int | None:
     return None if as_of.now is None else round(max(0, as_of.now - time) / MICROS_PER_SECOND)
 
 
-def _freshness(cadence: float, newest: int | None, as_of: AsOf) -> str:
+def freshness_of(cadence: float, newest: int | None, as_of: AsOf) -> str:
     if as_of.now is None or not as_of.known:
         return "unknown"
     return freshness(cadence, newest, as_of.now).value
@@ -269,6 +276,12 @@ def _maintenance(station: Station, covered: Mapping[str, Window]) -> list[Json]:
         }
         for window in windows.values()
     ]
+
+
+def _station_freshness(station: Station, windows: Windows, as_of: AsOf) -> Freshness | None:
+    keys = (f"{station.id}/{each.name}" for each in station.datastreams)
+    newest = {key: windows[key][-1].time for key in keys if windows.get(key)}
+    return None if as_of.now is None else station_freshness(station, newest, as_of.now)
 
 
 def _state(station: Station, standing: Standing, fresh: Freshness | None, as_of: AsOf) -> str:

@@ -66,6 +66,13 @@ def conditions(connection: Connection) -> list[Condition]:
     return [_condition(row) for row in rows]
 
 
+def conditions_of(connection: Connection, alert_ids: Sequence[str]) -> dict[str, Condition]:
+    """The condition behind each of these alerts that has not ended, by the alert's id."""
+    query = f"SELECT {_CONDITION} FROM alert_condition c WHERE c.level > 0 AND c.alert_id = ANY(%s::uuid[])"
+    found = (_condition(row) for row in connection.execute(query, (list(alert_ids),)))
+    return {str(condition.alert_id): condition for condition in found}
+
+
 def head(connection: Connection) -> int:
     """The number of the newest event; 0 before the first."""
     return int(_one(connection.execute("SELECT seq FROM event_head"))[0])

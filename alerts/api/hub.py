@@ -12,15 +12,15 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 
 import psycopg
 
 from alerts import wire
+from alerts.api.board import Board, View
 from alerts.api.reader import Reader, Unavailable
 from alerts.feed_metrics import AS_OF_AGE, CAN_SEE, EVENTS_SEEN, SSE_CLIENTS, SSE_DROPPED
 from alerts.model import NumberedEvent
-from alerts.sight import UNKNOWN_AFTER_S, AsOf, UnknownReason, unknown
+from alerts.sight import AsOf, UnknownReason, aged, unknown
 from alerts.store import CHANNEL
 from ingest.catalog import Catalogue
 from ingest.clock import Clock
@@ -81,6 +81,7 @@ class Hub:
         self.reader = reader
         self.head: int | None = None  # None until the database has been read once
         self.streams = 0
+        self.board = Board(reader, clock.monotonic)
         self._clock = clock
         self._clients: set[Client] = set()
         self._as_of = unknown(None, UnknownReason.STARTING, reader.catalogue)
@@ -93,15 +94,20 @@ class Hub:
     def as_of(self) -> AsOf:
         """The last look, aged to this moment."""
         elapsed = self._clock.monotonic() - self._looked_at
-        seen = self._as_of
-        if not seen.known or seen.age_s is None:
-            return seen
-        aged = replace(seen, age_s=seen.age_s + elapsed)
-        if elapsed > STALLED_AFTER_S:
-            return unknown(aged, UnknownReason.FEED_STALLED, self.reader.catalogue)
-        if seen.age_s + elapsed > UNKNOWN_AFTER_S:
-            return unknown(aged, UnknownReason.COMMIT_TOO_OLD, self.reader.catalogue)
-        return aged
+        older = aged(self._as_of, elapsed, self.reader.catalogue)
+        if elapsed > STALLED_AFTER_S and self._as_of.known:
+            return unknown(older, UnknownReason.FEED_STALLED, self.reader.catalogue)
+        return older
+
+    def now(self) -> int:
+        """The machine's time, microseconds: for who must name a time before anything was committed."""
+        return self._clock.now()
+
+    def look(self) -> tuple[View, AsOf]:
+        """The whole city, shared by who asks within a second; anew as soon as anything is not as before."""
+        if not self.as_of.known:
+            self.board.forget()
+        return self.board.look(self.head)
 
     def status(self) -> wire.Json:
         """What the `status` event and the status answer say."""

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from alerts import wire
-from alerts.api.reader import Unavailable
+from alerts.api.reader import TooSlow, Unavailable
 from alerts.sight import UnknownReason, unknown
 
 MEDIA_TYPE = "application/problem+json"
@@ -45,6 +45,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Unavailable, _unavailable)
+    app.add_exception_handler(TooSlow, _too_slow)
     app.add_exception_handler(Exception, _failed)
 
 
@@ -65,6 +66,11 @@ async def _unavailable(request: Request, error: Exception) -> Response:
     blind = unknown(hub.as_of, UnknownReason.DATABASE_UNREACHABLE, hub.reader.catalogue)
     detail = "The database does not answer. Every state is unknown until it does."
     return _problem(request, 503, detail, wire.as_of_json(blind))
+
+
+async def _too_slow(request: Request, error: Exception) -> Response:
+    detail = "This takes longer than the feed allows. Ask for a shorter range, or again when it is less busy."
+    return _problem(request, 503, detail, _as_of(request))
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -17,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
 from alerts import feed_store, store
+from alerts.api.city import City
 from alerts.model import NumberedEvent
 from alerts.sight import AsOf, Newest, look
 from ingest.catalog import Catalogue
@@ -37,6 +38,10 @@ class Unavailable(Exception):
     """Transient: the database gave no answer. The feed says *unknown* and asks again."""
 
 
+class TooSlow(Unavailable):
+    """The answer took longer than `STATEMENT_TIMEOUT_MS`: too much was asked for, or the database is busy."""
+
+
 class Reader:
     """Reads for the feed. `open` returns at once, also while the database is away.
 
@@ -47,6 +52,7 @@ class Reader:
         self.catalogue = catalogue
         self.nature = nature
         self.conninfo = _reading(database_url)
+        self._city = City(catalogue)
         self._newest: Newest = {}
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             self.conninfo,
@@ -59,6 +65,14 @@ class Reader:
             check=ConnectionPool.check_connection,
             configure=_configure,
         )
+
+    @property
+    def city(self) -> City:
+        """The catalogue in use with its indices: one and the same for an answer that takes it once."""
+        catalogue, city = self.catalogue, self._city
+        if city.catalogue is not catalogue:
+            city = self._city = City(catalogue)
+        return city
 
     def open(self) -> None:
         self._pool.open(wait=False)
@@ -74,6 +88,8 @@ class Reader:
                 yield connection
         except (psycopg.Error, StoreError) as error:
             cause = error.__cause__ if isinstance(error, StoreError) else error
+            if isinstance(cause, psycopg.errors.QueryCanceled):
+                raise TooSlow(str(error)) from error
             if isinstance(cause, _AWAY):
                 raise Unavailable(str(error)) from error
             raise error if isinstance(error, StoreError) else reaction_to(error) from error

@@ -12,10 +12,13 @@ from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from typing import Annotated
 
-from fastapi import APIRouter, Header, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Send
+from starlette.types import Scope as Connection
 
+from alerts.access import Scope
+from alerts.api.guard import needs
 from alerts.api.hub import PAGE, Hub, event_frame, reset_frame
 from alerts.api.reader import Unavailable
 from alerts.feed_metrics import SSE_DROPPED
@@ -27,7 +30,7 @@ DATABASE_RETRY_S = 1.0
 CATCH_UP_S = 0.02  # between two looks while the hub and the replay find each other
 
 
-router = APIRouter()
+router = APIRouter(tags=["events"], dependencies=[Depends(needs(Scope.READ))])
 
 
 class EventStream(Response):
@@ -40,7 +43,7 @@ class EventStream(Response):
         del self.headers["content-length"]
         self._frames = frames
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         sending = asyncio.create_task(self._send(send), name="sse send")
         leaving = asyncio.create_task(_left(receive), name="sse leave")

@@ -46,19 +46,24 @@ ON CONFLICT (datastream, model, hours) DO UPDATE SET scored = s.scored + exclude
     covered = s.covered + excluded.covered, error_um = s.error_um + excluded.error_um,
     persistence_error_um = s.persistence_error_um + excluded.persistence_error_um
 """
-_MADE = """
-SELECT datastream, origin, made_at, level, withheld, hours, expected, low, high, mark, chance, passes
-FROM forecast
-"""
+_COLUMNS = "datastream, origin, made_at, level, withheld, hours, expected, low, high, mark, chance, passes"
+_MADE = f"SELECT {_COLUMNS} FROM forecast"
 _OPEN = f"""{_MADE} WHERE model = %(model)s AND withheld IS NULL AND datastream = ANY(%(numbers)s)
     AND origin > (SELECT max(f.origin) FROM forecast f WHERE f.datastream = forecast.datastream
         AND f.model = %(model)s) - %(longest)s * interval '1 hour'
 ORDER BY datastream, origin
 """
+_NEWEST_OF_EACH = f"""
+SELECT f.* FROM unnest(%s::int4[]) AS s(id) CROSS JOIN LATERAL (SELECT {_COLUMNS} FROM forecast
+    WHERE datastream = s.id AND model = %s ORDER BY origin DESC LIMIT 1) f
+"""
+_BETWEEN = f"""{_MADE} WHERE model = %s AND datastream = %s AND origin >= %s AND origin < %s
+ORDER BY origin DESC LIMIT %s
+"""
 _NEWEST = f"{_MADE} WHERE model = %s AND datastream = %s ORDER BY origin DESC LIMIT %s"
 _SKILL = """
-SELECT hours, scored, covered, error_um, persistence_error_um FROM forecast_skill
-WHERE datastream = %s AND model = %s AND scored > 0 ORDER BY hours
+SELECT datastream, hours, scored, covered, error_um, persistence_error_um FROM forecast_skill
+WHERE datastream = ANY(%s) AND model = %s AND scored > 0 ORDER BY datastream, hours
 """
 # Of the last day before each series' newest usable row, the newest usable and the newest doubted row of each
 # ten minutes. Flags are those at arrival, as when they first came by.
@@ -140,13 +145,30 @@ def newest(connection: Connection, number: int, limit: int) -> list[Made]:
     return [_made(row) for row in connection.execute(_NEWEST, (NAME, number, limit))]
 
 
+def newest_of_each(connection: Connection, numbers: Iterable[int]) -> list[Made]:
+    """The newest forecast, made or withheld, of each of these datastreams that has one."""
+    return [_made(row) for row in connection.execute(_NEWEST_OF_EACH, (list(numbers), NAME))]
+
+
+def made_between(connection: Connection, number: int, since: int, until: int, limit: int) -> list[Made]:
+    """The newest `limit` forecasts of a datastream with since <= origin < until, oldest first."""
+    values = (NAME, number, to_datetime(since), to_datetime(until), limit)
+    return [_made(row) for row in connection.execute(_BETWEEN, values)][::-1]
+
+
 def skill(connection: Connection, number: int) -> list[Skill]:
     """How the forecasts of a datastream have fared, by horizon."""
-    rows = connection.execute(_SKILL, (number, NAME))
-    return [
-        Skill(hours, scored, covered / scored, error / scored / MICROMETRES, error / still if still else None)
-        for hours, scored, covered, error, still in rows
-    ]
+    return skills(connection, [number]).get(number, [])
+
+
+def skills(connection: Connection, numbers: Iterable[int]) -> dict[int, list[Skill]]:
+    """The same of many datastreams, by number."""
+    found: dict[int, list[Skill]] = {}
+    for number, hours, scored, covered, error, still in connection.execute(_SKILL, (list(numbers), NAME)):
+        ratio = error / still if still else None
+        one = Skill(hours, scored, covered / scored, error / scored / MICROMETRES, ratio)
+        found.setdefault(number, []).append(one)
+    return found
 
 
 def number_of(connection: Connection, key: str, nature: Nature) -> int | None:

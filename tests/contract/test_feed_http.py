@@ -24,6 +24,7 @@ from ingest.quality import Test, pack
 from ingest.store.datastreams import register
 from ingest.store.errors import Fatal
 from ingest.store.read import Observed
+from tests.support.contract import checked
 from tests.support.databases import Database
 from tests.support.feed import (
     HOUR,
@@ -127,7 +128,7 @@ async def client(
 ) -> AsyncIterator[httpx.AsyncClient]:
     async with (
         running_feed(plain_database.url, None, city, NATURE) as feed,
-        httpx.AsyncClient(base_url=feed.url, timeout=10.0) as found,
+        checked(feed.url) as found,
     ):
         yield found
 
@@ -231,7 +232,7 @@ async def test_datastreams_list_what_is_derived_and_from_what(
     rain, air, level = found[f"{RAIN}/rain_1h"], found[f"{AIR}/vn_aqi"], found[LEVEL]
     assert (rain["derived"], rain["kind"], rain["window_s"]) == (True, "window_sum", 3_600.0)
     assert rain["inputs"] == [f"{RAIN}/rainfall"]
-    assert "scheme" not in rain
+    assert rain["scheme"] is None
     assert (air["kind"], air["scheme"]) == ("vn_aqi_hourly", "VN_AQI QĐ 1459/QĐ-TCMT")
     assert (level["derived"], level["reference"], level["comparable"]) == (False, "exercise", True)
     assert found[f"{RAIN}/rainfall"]["reference"] == "not_a_level"
@@ -492,10 +493,15 @@ async def test_a_database_that_is_away_is_a_503_that_says_unknown_and_recovers(
         commit(connection)
     async with (
         running_feed(own_server.url, None, city, NATURE) as feed,
-        httpx.AsyncClient(base_url=feed.url, timeout=10.0) as client,
+        checked(feed.url) as client,
     ):
         assert (await client.get("/api/v1/stations")).status_code == 200
         await asyncio.to_thread(own_server.stop)
+
+        async def lost() -> bool:
+            return (await client.get("/api/v1/stations")).status_code == 503
+
+        await until(lost)
         answer = await client.get("/api/v1/stations")
         assert (answer.status_code, answer.json()["as_of"]["state"]) == (503, "unknown")
         assert answer.headers["content-type"] == "application/problem+json"

@@ -1,0 +1,147 @@
+"""The OpenAPI 3.1 document: what each endpoint answers, and the errors that every endpoint may answer.
+
+Answers are written by msgspec from plain dictionaries; the models of `alerts.api.models*` say how they look,
+no field more and none less. A test holds every answer of the contract tests against this document, so that
+the two stay in step. Called by the routers and the application factory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from alerts.api.models import ProblemDocument
+from alerts.api.problems import MEDIA_TYPE
+
+Json = dict[str, Any]
+REFERENCE = "#/components/schemas/{model}"
+OPEN = ("/healthz", "/readyz")  # nothing else answers somebody without a token
+FRAMEWORKS_OWN = ("HTTPValidationError", "ValidationError")
+WRITES = {"post", "put", "patch", "delete"}
+
+TAGS = (
+    ("status", "How far the feed can see. Read it before anything else: old data say nothing of now."),
+    ("stations", "What stands where, what it measures, and how it stands now."),
+    ("observations", "What was measured: raw, rolled up, as JSON, CSV or Parquet."),
+    ("alerts", "What is alerted, what was, and what people have done."),
+    ("events", "One sequence of told events without holes: page through it, or follow it live."),
+    ("forecasts", "Levels in the next hours, extrapolated; each with its interval, its age and its record."),
+    ("data health", "What readings are worth and where they went: quality, gateways, the account, gaps."),
+    ("open data", "Whole days as files, with publisher and licence."),
+)
+
+AS_OF: Json = {
+    "description": 'How far the feed can see, of this answer: `state=current, time="...", age=1.2`.'
+    " `state` is `current`, `blind` or `unknown`.",
+    "schema": {"type": "string"},
+}
+LINK: Json = {"description": 'The next page: `<...>; rel="next"` (RFC 8288).', "schema": {"type": "string"}}
+ETAG: Json = {"description": "Send it back as `If-None-Match`.", "schema": {"type": "string"}}
+RETRY: Json = {"description": "Seconds to wait.", "schema": {"type": "string"}}
+
+SAID = {
+    401: "Nobody is known by this token, or there is none.",
+    403: "The token does not allow this.",
+    404: "There is no such thing.",
+    409: "Others have acted since; `detail` says who did what.",
+    422: "A parameter is not known, cannot be read or lies outside its bounds; `detail` names it.",
+    503: "The database does not answer, or not in time: every state is unknown until it does.",
+}
+
+
+def answers(
+    model: Any,
+    *,
+    paged: bool = False,
+    tagged: bool = False,
+    files: tuple[str, ...] = (),
+    said: str = "As asked.",
+    example: Json | None = None,
+) -> dict[int | str, Json]:
+    """The `responses` of an endpoint that answers a model as JSON, and whole `files` of these media types."""
+    headers = (
+        {"Huewatch-As-Of": AS_OF} | ({"Link": LINK} if paged else {}) | ({"ETag": ETAG} if tagged else {})
+    )
+    good: Json = {"model": model, "description": said, "headers": headers}
+    content: Json = {each: {"schema": {"type": "string", "format": "binary"}} for each in files}
+    if example is not None:
+        content["application/json"] = {"example": example}
+    found: dict[int | str, Json] = {200: good | ({"content": content} if content else {})}
+    if tagged:
+        unchanged = "What you hold under this `ETag` still holds; `Huewatch-As-Of` says since when."
+        found[304] = {"description": unchanged, "headers": {"Huewatch-As-Of": AS_OF, "ETag": ETAG}}
+    return found
+
+
+def document(app: FastAPI) -> Json:
+    """The document of everything that the application has now; made once and kept."""
+    if app.openapi_schema is None:
+        made = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+            tags=[{"name": name, "description": said} for name, said in TAGS],
+        )
+        schemas = made.setdefault("components", {}).setdefault("schemas", {})
+        for path, method, operation in operations(made):
+            _without_null(operation)
+            _add_errors(path, method, operation)
+        schemas.update(_problem_schemas())
+        for name in FRAMEWORKS_OWN:
+            schemas.pop(name, None)
+        app.openapi_schema = made
+    return app.openapi_schema
+
+
+def operations(made: Json) -> Iterator[tuple[str, str, Json]]:
+    """(path, method, operation) of a document."""
+    for path, methods in made["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def _without_null(operation: Json) -> None:
+    """A parameter that need not be there is left out, and never sent as null."""
+    for parameter in operation.get("parameters", ()):
+        schema = parameter["schema"]
+        if {"type": "null"} in schema.get("anyOf", ()):
+            (kept,) = [each for each in schema.pop("anyOf") if each != {"type": "null"}]
+            parameter["schema"] = schema | kept
+
+
+def _add_errors(path: str, method: str, operation: Json) -> None:
+    found = operation["responses"]
+    if "HTTPValidationError" in str(found.get("422")):
+        del found["422"]
+    for status in _errors_of(path, method, operation):
+        found.setdefault(str(status), _error(status))
+
+
+def _errors_of(path: str, method: str, operation: Json) -> Iterator[int]:
+    if path in OPEN:
+        return
+    yield from (401, 403, 503)
+    if "{" in path:
+        yield 404
+    if operation.get("parameters") or "requestBody" in operation:
+        yield 422
+    if method in WRITES:
+        yield 409
+
+
+def _error(status: int) -> Json:
+    headers = {"Retry-After": RETRY} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    schema = {"$ref": REFERENCE.format(model=ProblemDocument.__name__)}
+    return {"description": SAID[status], "headers": headers, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+def _problem_schemas() -> Json:
+    _, made = models_json_schema([(ProblemDocument, "serialization")], ref_template=REFERENCE)
+    found: Json = made["$defs"]
+    return found
