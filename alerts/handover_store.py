@@ -119,6 +119,7 @@ def known(connection: Connection, catalogue: Catalogue, nature: str, as_of: AsOf
     opened = store.open_alerts(connection)
     alert_ids = [alert.newest.event.alert_id for alert in opened]
     handled = handling_store.touched(connection, alert_ids)
+    measured = [key for key, _, _ in catalogue.datastreams()]
     rivers = [key for key, station, each in catalogue.datastreams() if is_height_of_water(station, each)]
     return Known(
         head=head,
@@ -129,7 +130,7 @@ def known(connection: Connection, catalogue: Catalogue, nature: str, as_of: AsOf
         said=_events(connection, _WORDS, (shift.seq, head, alert_ids))[::-1],
         windows=maintenance.standing(connection),
         silences=silence_store.standing(connection),
-        stretches=feed_store.windows(connection, nature, catalogue, WINDOW_US),
+        stretches=feed_store.windows(connection, nature, measured, WINDOW_US),
         highest=_highest(connection, nature, rivers, shift.data),
         due=_due(connection, nature, rivers),
         gaps=read.gaps(connection, shift.data, MOST_GAPS),

@@ -100,6 +100,22 @@ class Cancellation(Answer):
     comment: str
 
 
+class StandingApproval(ApprovedText):
+    """The newest approved text, and who answers for it."""
+
+    by: str
+    at: Stamp
+    level: int
+    void: bool = Field(description="the alert has risen above it or ended since: it holds no more")
+
+
+class UnansweredStep(Answer):
+    """Nobody had acknowledged it by then."""
+
+    at: Stamp
+    told_to: list[str] = Field(description="receivers; *: all")
+
+
 class Handling(Answer):
     """What people have done with an alert and still holds."""
 
@@ -109,6 +125,8 @@ class Handling(Answer):
     shelved: Shelving | None
     cancelled: Cancellation | None
     comments: int
+    approval: StandingApproval | None
+    unanswered: list[UnansweredStep] = Field(description="to whom it went because nobody acknowledged it")
 
 
 class Alert(Answer):
@@ -123,6 +141,8 @@ class Alert(Answer):
         description="the engine's, while it is open"
     )
     opened_at: Stamp | None = Field(description="while it is open")
+    began_at: Stamp = Field(description="of its first event, by the data")
+    ended_at: Stamp | None = Field(description="by the data; null while it stands")
     newest: Event
     handling: Handling | None
 

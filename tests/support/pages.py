@@ -151,7 +151,14 @@ def store(connection: Connection, key: str, rows: list[Row]) -> None:
             "INSERT INTO observation (time, received_at, value, datastream, quality, tests)"
             " SELECT %s, %s, %s, id, %s, %s FROM datastream WHERE key = %s",
             [
-                (to_datetime(row.time), to_datetime(row.time + row.delay), row.value, row.quality, row.tests, key)
+                (
+                    to_datetime(row.time),
+                    to_datetime(row.time + row.delay),
+                    row.value,
+                    row.quality,
+                    row.tests,
+                    key,
+                )
                 for row in rows
             ],
         )
@@ -213,7 +220,16 @@ def _ledger(connection: Connection, gateway: str, minute: int, stored: int, reje
     connection.execute(
         "INSERT INTO ledger (gateway, minute, messages, readable, empty, unreadable, decoded, stored, duplicate,"
         " conflict, rejected) VALUES (%s, %s, %s, %s, 0, 0, %s, %s, %s, 0, %s)",
-        (gateway, to_datetime(minute), stored, stored, stored + rejected + stored // 5, stored, stored // 5, rejected),
+        (
+            gateway,
+            to_datetime(minute),
+            stored,
+            stored,
+            stored + rejected + stored // 5,
+            stored,
+            stored // 5,
+            rejected,
+        ),
     )
 
 
@@ -221,7 +237,14 @@ def _refuse(connection: Connection, gateway: str, reason: str, count: int) -> No
     connection.execute(
         "INSERT INTO quarantine (digest, topic, payload, payload_size, reason, detail, codec, codec_version, gateway,"
         " count, first_seen, last_seen) VALUES (%s, 't', '', 0, %s, '', 'json', 1, %s, %s, %s, %s)",
-        (f"{gateway}{reason}".encode(), reason, gateway, count, to_datetime(NOW - HOUR), to_datetime(NOW - HOUR)),
+        (
+            f"{gateway}{reason}".encode(),
+            reason,
+            gateway,
+            count,
+            to_datetime(NOW - HOUR),
+            to_datetime(NOW - HOUR),
+        ),
     )
 
 
@@ -246,7 +269,9 @@ def _others(connection: Connection) -> None:
     store(connection, f"{RAIN}/rainfall", [Row(NOW - step * 10 * MINUTE, _rain(step)) for step in wet])
     derive(connection, f"{RAIN}/rain_1h", NOW, 24.4)
     derive(connection, f"{RAIN}/rain_24h", NOW, 412.6, 0.96)
-    store(connection, f"{AIR}/pm2_5", [Row(NOW - step * 10 * MINUTE, 40.0 + step % 12) for step in range(144)])
+    store(
+        connection, f"{AIR}/pm2_5", [Row(NOW - step * 10 * MINUTE, 40.0 + step % 12) for step in range(144)]
+    )
     for step in range(24):
         derive(connection, f"{AIR}/vn_aqi", NOW - step * HOUR, 88.0 + 3 * step)
     quarters = range(96)
@@ -255,7 +280,9 @@ def _others(connection: Connection) -> None:
     store(connection, f"{TAP}/turbidity", [Row(NOW - step * 15 * MINUTE, 2.4) for step in quarters])
     store(connection, f"{TAP}/free_chlorine", [Row(NOW - step * 15 * MINUTE, 0.45) for step in quarters])
     store(connection, f"{SCRIPT}/water_level", [Row(NOW - step * 5 * MINUTE, 0.5) for step in range(60)])
-    store(connection, f"{PHUOC}/water_level", [Row(NOW - (step * 5 + 95) * MINUTE, 4.42) for step in range(60)])
+    store(
+        connection, f"{PHUOC}/water_level", [Row(NOW - (step * 5 + 95) * MINUTE, 4.42) for step in range(60)]
+    )
 
 
 def _rain(step: int) -> float:
