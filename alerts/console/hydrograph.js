@@ -3,20 +3,14 @@
 
 import { onAxis } from "./chart-time.js";
 import * as format from "./format.js";
+import { layout, plain, sooner } from "./hydrograph-layout.js";
 import * as series from "./series.js";
-import { BANDS, isIndex } from "./vn-aqi.js";
-import { language, property, said, word } from "./words.js";
+import { said, word } from "./words.js";
 
-const RAIN_SHARE = 0.24; // of the height, above the levels
 const MOST_MARKED = 700; // more points than that and each sample's own mark only thickens the line
-const DASHES = ["dot", "dash", "solid", "longdashdot"]; // BĐ I, II, III, and what stands above
-const SEVERITY = { Minor: "--l1", Moderate: "--l2", Severe: "--l3", Extreme: "--l4" };
-const ROOM = 0.06; // of the height, above and below what is drawn
 
-// Text for plotly, which reads a few tags in what it is given.
-export const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-
-// `told`: {stream, rows, step, rolled, since, until, now, rain, forecast, alerts, windows}; `look`: {colour, narrow}.
+// `told`: {stream, rows, step, rolled, since, until, ends, now, rain, forecast, alerts, windows, marks}, of which `marks`
+// are the named levels {name, value, rank} or limits (rank 0); `look`: {colour, narrow}.
 export function figure(told, look) {
   const draw = told.stream.property === "rainfall" ? [rain(told, "y", look)] : measured(told, look);
   const data = [
@@ -154,7 +148,7 @@ function passing(forecast, ink) {
   const last = series.fan(forecast).middle.x.at(-1);
   const ends = [found.early, found.late ?? last];
   const at = found.middle === null ? [] : [found.middle];
-  const own = { type: "scatter", hoverinfo: "skip", showlegend: false };
+  const own = { type: "scatter", hoverinfo: "skip" };
   return [
     { ...own, meta: "passing", mode: "lines", x: ends, y: [found.mark, found.mark], line: { color: ink, width: 5 } },
     {
@@ -170,10 +164,8 @@ function passing(forecast, ink) {
 
 // Times in which the sensor was worked on, and times of which nothing is known, across the whole height.
 function hatched(told, look) {
-  const { stream, rows, step, since, now } = told;
-  const until = Date.parse(told.until) < Date.parse(now) ? told.until : now;
-  const heard = rows.filter((row) => row.value !== null);
-  const silent = series.silences(heard, Math.max(step, stream.cadence_s), since, until);
+  const silent = series.unknown(told);
+  const { since } = told;
   const worked = told.windows.map((window) => [later(window.begins, since), sooner(window.ends, told.until)]);
   return [
     blocks("silence", silent, { shape: "/", fgcolor: look.colour("--hatch-line"), solidity: 0.22 }),
@@ -182,7 +174,6 @@ function hatched(told, look) {
 }
 
 const later = (one, other) => (Date.parse(one) > Date.parse(other) ? one : other);
-const sooner = (one, other) => (Date.parse(one) < Date.parse(other) ? one : other);
 
 function blocks(key, times, pattern) {
   const corners = times.filter(([from, to]) => Date.parse(from) < Date.parse(to)).map((pair) => pair.map(onAxis));
@@ -190,150 +181,4 @@ function blocks(key, times, pattern) {
   const y = corners.flatMap((_, place) => [...(place ? [null] : []), 0, 1, 1, 0]);
   const fillpattern = { fillmode: "replace", size: 9, bgcolor: "rgba(0,0,0,0)", ...pattern };
   return area({ meta: key, name: name(key), x, y, yaxis: "y3", fillpattern, fillcolor: pattern.fgcolor });
-}
-
-function layout(told, look, data) {
-  const { stream, rain: above } = told;
-  const top = above ? 1 - RAIN_SHARE - 0.04 : 1;
-  const quiet = { gridcolor: look.colour("--line"), zeroline: false, fixedrange: true };
-  return {
-    separators: language() === "vi" ? ",." : ".,",
-    hovermode: "x unified",
-    hoversubplots: "axis",
-    dragmode: look.narrow ? false : "zoom",
-    bargap: 0,
-    showlegend: true,
-    legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom", font: { size: 11.5 } },
-    margin: { l: look.narrow ? 44 : 58, r: 14, t: 8, b: 40 },
-    uirevision: `${stream.key} ${told.range}`,
-    xaxis: {
-      ...quiet,
-      type: "date",
-      fixedrange: look.narrow,
-      range: [onAxis(told.since), onAxis(told.ends)],
-      hoverformat: "%H:%M %d/%m/%Y",
-      tickformatstops: [
-        { dtickrange: [null, 43_200_000], value: language() === "vi" ? "%H:%M\n%d/%m" : "%H:%M\n%d %b" },
-        { dtickrange: [43_200_001, null], value: language() === "vi" ? "%d/%m\n%Y" : "%d %b\n%Y" },
-      ],
-    },
-    yaxis: { ...quiet, domain: [0, top], range: height(told, data), title: { text: title(stream), standoff: 6 } },
-    yaxis2: {
-      ...quiet,
-      domain: [1 - RAIN_SHARE, 1],
-      range: above ? [Math.max(1, ...above.rows.map((row) => row.value ?? 0)) * 1.1, 0] : [1, 0],
-      title: { text: "mm", standoff: 6 },
-      nticks: 4,
-      visible: Boolean(above),
-    },
-    yaxis3: { overlaying: "y", range: [0, 1], visible: false, fixedrange: true },
-    shapes: [...scale(told, look), ...bands(told, look), ...limits(told, look), present(told, look)],
-    annotations: [...names(told, look), origin(told, look)].filter(Boolean),
-  };
-}
-
-const title = ({ property: measures, unit }) => plain(`${property(measures)} (${format.unit(unit)})`.replace(" ()", ""));
-
-// Everything that is drawn, and the next level above it; from 0 for what cannot be less.
-function height({ stream }, data) {
-  const drawn = data.filter((trace) => !["y2", "y3"].includes(trace.yaxis)).flatMap((trace) => trace.y);
-  const seen = drawn.filter((value) => value !== null);
-  const levels = marksOf(stream).map((level) => level.value);
-  const top = Math.max(...seen, -Infinity);
-  const next = levels.filter((value) => value > top)[0];
-  const held = levels.filter((value) => value <= top);
-  const all = [...seen, ...held, ...(next === undefined ? [] : [next])];
-  if (!all.length) return [0, 1];
-  const low = stream.property === "rainfall" ? 0 : Math.min(...all);
-  const high = Math.max(...all);
-  const room = Math.max(high - low, 0.2) * ROOM;
-  return [low === 0 ? 0 : low - room, high + room * 2];
-}
-
-const marksOf = (stream) => (stream.comparable === false ? [] : (stream.levels ?? []));
-const dash = (rank) => DASHES[Math.min(rank, DASHES.length) - 1] ?? "solid";
-const tone = (rank) => `--l${Math.min(rank, 4)}`;
-
-const limits = ({ stream }, look) =>
-  marksOf(stream).map(({ value, rank }) => ({
-    type: "line",
-    xref: "paper",
-    x0: 0,
-    x1: 1,
-    y0: value,
-    y1: value,
-    line: { color: look.colour(tone(rank)), width: 1.8, dash: dash(rank) },
-  }));
-
-const names = ({ stream }, look) =>
-  marksOf(stream).map(({ name: level, value, rank }) => ({
-    xref: "paper",
-    x: 0,
-    xanchor: "left",
-    y: value,
-    yanchor: "bottom",
-    showarrow: false,
-    text: `<b>${plain(level)}</b> ${plain(format.quantity(value, stream.unit))}`,
-    font: { size: 11.5, color: look.colour(`${tone(rank)}-ink`) },
-    bgcolor: look.colour("--card"),
-    opacity: 0.9,
-    borderpad: 1,
-  }));
-
-function bands({ alerts, until, now }, look) {
-  return alerts
-    .filter((alert) => alert.opened_at)
-    .map(({ opened_at, ended_at, severity }) => ({
-      type: "rect",
-      yref: "y domain",
-      y0: 0,
-      y1: 1,
-      x0: onAxis(opened_at),
-      x1: onAxis(ended_at ?? sooner(now, until)),
-      layer: "below",
-      line: { width: 0 },
-      fillcolor: look.colour(SEVERITY[severity] ?? "--muted"),
-      opacity: ended_at ? 0.07 : 0.12,
-    }));
-}
-
-// The bands of an index behind its line.
-const scale = ({ stream }, look) =>
-  (isIndex(stream) ? BANDS : []).map(({ to }, place) => ({
-    type: "rect",
-    xref: "paper",
-    x0: 0,
-    x1: 1,
-    y0: place ? BANDS[place - 1].to : 0,
-    y1: to,
-    layer: "below",
-    line: { width: 0 },
-    fillcolor: look.colour(`--aqi-${place + 1}`),
-    opacity: 0.3,
-  }));
-
-// Up to where there can be data at all.
-const present = ({ now }, look) => ({
-  type: "line",
-  yref: "paper",
-  y0: 0,
-  y1: 1,
-  x0: onAxis(now),
-  x1: onAxis(now),
-  line: { color: look.colour("--muted"), width: 1, dash: "dot" },
-});
-
-function origin({ forecast, ends }, look) {
-  if (!forecast?.horizons.length || Date.parse(forecast.origin) > Date.parse(ends)) return null;
-  return {
-    xref: "x",
-    x: onAxis(forecast.origin),
-    xanchor: "left",
-    yref: "y domain",
-    y: 0,
-    yanchor: "bottom",
-    showarrow: false,
-    text: plain(said("forecast_origin", { at: format.moment(forecast.origin) })),
-    font: { size: 11, color: look.colour("--muted") },
-  };
 }

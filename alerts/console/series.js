@@ -31,10 +31,10 @@ export function isBackfilled(row, cadence) {
 // row behind each point.
 export function unbroken(rows, step, value = (row) => row.value) {
   const found = { x: [], y: [], rows: [] };
-  const add = (x, y, row) => (found.x.push(x), found.y.push(y), found.rows.push(row));
+  const add = (x, y, row) => (found.x.push(onAxis(x)), found.y.push(y), found.rows.push(row));
   let before = null;
   for (const row of rows) {
-    const at = onAxis(row.time);
+    const at = Date.parse(row.time);
     if (before !== null && at - before > MISSING_AFTER * step * 1000) add((before + at) / 2, null, null);
     add(at, value(row), row);
     before = at;
@@ -54,6 +54,12 @@ export function silences(rows, cadence, since, until) {
     const before = times[place];
     return Date.parse(time) - Date.parse(before) > longest ? [[before, time]] : [];
   });
+}
+
+// The same of what a chart shows; a failed reading too says that the sensor was there.
+export function unknown({ stream, rows, step, since, until, now }) {
+  const end = Date.parse(until) < Date.parse(now) ? until : now;
+  return silences(rows.filter((row) => finite(row.value)), Math.max(step, stream.cadence_s), since, end);
 }
 
 // One outline per stretch without a gap, between the lowest and the highest of each roll-up.
@@ -97,12 +103,14 @@ export function fan({ origin, level, horizons }) {
 
 // When a forecast passes its next level: with 10, 50 and 90 %; null where it does not within its longest horizon.
 export function passings({ origin, mark, passes_h: passes }) {
-  const [early, middle, late] = passes.map((hours) => (hours === null ? null : onAxis(origin) + hours * HOUR_MS));
+  const at = (hours) => (hours === null ? null : onAxis(Date.parse(origin) + hours * HOUR_MS));
+  const [early, middle, late] = passes.map(at);
   return mark === null || early === null ? null : { mark, early, middle, late };
 }
 
 // Rain fell between the reading before and this one: a bar ends at its reading's time.
 export function bars(rows, step) {
   const kept = rows.filter(isUsable);
-  return { x: kept.map((row) => onAxis(row.time) - (step * 1000) / 2), y: kept.map((row) => row.value), width: step * 1000, rows: kept };
+  const middle = (row) => onAxis(Date.parse(row.time) - (step * 1000) / 2);
+  return { x: kept.map(middle), y: kept.map((row) => row.value), width: step * 1000, rows: kept };
 }

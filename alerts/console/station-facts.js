@@ -130,8 +130,7 @@ function within({ low, high }, unit) {
 
 // What the catalogue says of the sensor. `detail`: the station as GET stations/{id} tells it, null if not known.
 export function sheet(station, stream, detail) {
-  const told = detail?.datastreams.find(({ key }) => key === stream.key);
-  const sensor = told?.sensor;
+  const sensor = detail?.sensors[stream.key];
   return h(
     "section",
     { class: "sheet", "aria-labelledby": "sheet-title" },
@@ -144,7 +143,9 @@ export function sheet(station, stream, detail) {
       detail?.ward && fact("ward_label", pick(detail.ward)),
       stream.reference && fact("reference_label", word(`reference_${stream.reference}`)),
       detail?.datum && fact("datum_label", detail.datum),
+      sensor?.by && fact("surveyed_by", sensor.by === "exercise" ? word("reference_exercise") : sensor.by),
       sensor?.zero_elevation != null && fact("zero_label", format.quantity(sensor.zero_elevation, "m")),
+      sensor?.highest != null && fact("highest_label", format.quantity(sensor.highest, "m")),
       sensor && fact("gateway_label", sensor.gateway),
       sensor && fact("device_label", `${sensor.device} · ${sensor.channel}`),
       fact("cadence_label", said("every", { span: format.span(stream.cadence_s) })),

@@ -5,6 +5,7 @@ import { Chart } from "./chart.js";
 import { h } from "./dom.js";
 import * as format from "./format.js";
 import { figure } from "./hydrograph.js";
+import { key } from "./hydrograph-key.js";
 import { Kept, notice } from "./kept.js";
 import { momentField, read } from "./moment-field.js";
 import { stationAlerts } from "./station-alerts.js";
@@ -13,6 +14,7 @@ import { choices, facts, quantities, sheet } from "./station-facts.js";
 import { lastDay } from "./station-quality.js";
 import { table } from "./station-table.js";
 import { sumsList } from "./station-sums.js";
+import { isWaterQuality, limitsOf } from "./water-limits.js";
 import { pick, property, said, word } from "./words.js";
 
 const DETAIL_MS = 60_000; // the sensor's sheet and the last day's quality change slowly
@@ -222,8 +224,9 @@ class StationPage {
       this.notesPlace = h("div");
       this.parts.series.replaceChildren(node, this.notesPlace);
     }
-    this.notesPlace.replaceChildren(this.notes(value));
-    const told = { ...value, rain: named(value), range: this.query.get("range") ?? "", alerts: spans(value.alerts) };
+    const range = this.query.get("range") ?? "";
+    const told = { ...value, rain: named(value), range, alerts: spans(value.alerts), marks: marksOf(value) };
+    this.notesPlace.replaceChildren(key(told), this.notes(value));
     this.chart.draw((look) => figure(told, look)).catch(() => this.show(h("div", {}, h("p", { class: "not-known unknown", role: "alert" }, word("chart_failed")), table(value)), value));
   }
 
@@ -248,7 +251,7 @@ class StationPage {
       stationAlerts(station, value?.alerts ?? null, this.known),
       sumsList(station, stream, this.known) ?? "",
       lastDay(this.quality, stream),
-      sheet(station, stream, this.detail.value?.station ?? null),
+      sheet(station, stream, this.detail.value),
     );
   }
 }
@@ -260,5 +263,17 @@ const gauge = ({ station, rain }) =>
 
 const named = (value) => value.rain && { ...value.rain, label: gauge(value) };
 
-// Alerts as bands: when each began and ended.
-const spans = (alerts) => (alerts ?? []).map((alert) => ({ opened_at: alert.opened_at, ended_at: alert.ended_at ?? null, severity: alert.newest.severity }));
+// Alerts as bands: from when to when each stood.
+const spans = (alerts) =>
+  (alerts ?? [])
+    .filter(({ newest }) => !newest.shadow)
+    .map(({ began_at, ended_at, newest: { severity } }) => ({ began_at, ended_at, severity }));
+
+// What the values are held against: the levels of the water, or the limits of its quality.
+function marksOf({ station, stream }) {
+  if (stream.levels?.length) return stream.comparable ? stream.levels : [];
+  const limits = isWaterQuality(stream) ? (limitsOf(station, stream)?.limits ?? []) : [];
+  return limits.flatMap(({ name, low, high }) =>
+    [low, high].filter((value) => value !== undefined).map((value) => ({ name, value, rank: 0 })),
+  );
+}

@@ -71,6 +71,8 @@ async def visit(page: Page, address: str) -> None:
 
 
 async def test_look(page: Page, artefacts: Path) -> None:
+    page.on("console", lambda m: print("CONSOLE", m.type, m.text, m.location))
+    page.on("pageerror", lambda m: print("ERR", m))
     for name, address in {
         "station": f"#/station/{KIMLONG}",
         "station-7d": f"#/station/{KIMLONG}?range=7d",
@@ -87,5 +89,5 @@ async def test_look(page: Page, artefacts: Path) -> None:
         "handover": "#/handover",
     }.items():
         await visit(page, address)
-        await page.wait_for_timeout(2500)
+        await page.wait_for_timeout(1500)
         await page.screenshot(path=artefacts / f"{name}.png", full_page=True)
