@@ -2,11 +2,15 @@
 
 import { Api } from "./api.js";
 import { remember, remembered } from "./choices.js";
+import { callOut } from "./attention.js";
 import { byId, setText } from "./dom.js";
 import { Feed } from "./feed.js";
-import { markPlace, renderHeader, renderSession } from "./header.js";
+import { markPlace, renderHeader, renderSession, renderSound } from "./header.js";
+import { bind, help } from "./keys.js";
+import { Presence } from "./presence.js";
 import { parse, Router } from "./router.js";
 import { Session } from "./session.js";
+import { Sound } from "./sound.js";
 import { LANGUAGES, language, setLanguage, word } from "./words.js";
 
 const VIEWS = {
@@ -20,6 +24,7 @@ const VIEWS = {
 };
 const LOGIN = "#/login";
 const RETRY_MS = 2000;
+const SAID_MS = 6000;
 const THEMES = ["system", "light", "dark"];
 
 let wanted = "#/"; // where to go on after logging in
@@ -27,10 +32,12 @@ let wanted = "#/"; // where to go on after logging in
 const api = new Api(leave);
 const session = new Session(api);
 const feed = new Feed(api);
+const sound = new Sound(feed);
+const presence = new Presence(api);
 const go = (hash) => (location.hash === hash ? router.open() : (location.hash = hash));
 
 // What a view is given; see router.js.
-const context = { api, feed, go, session, login };
+const context = { api, feed, go, session, login, sound, say };
 const router = new Router(byId("view"), VIEWS, context, opened);
 
 function opened({ name }) {
@@ -49,6 +56,7 @@ async function login(token) {
 function enter() {
   renderSession(session);
   feed.start();
+  presence.start();
 }
 
 // Nobody is, or no longer: to the door, and back afterwards to where we were.
@@ -56,6 +64,7 @@ function leave() {
   if (session.name !== null) {
     session.forget();
     feed.stop();
+    presence.stop();
   }
   renderSession(session);
   if (byId("view").dataset.view === "login") return; // it shows why by itself
@@ -82,6 +91,16 @@ async function begin() {
   return router.open();
 }
 
+let hiding = null;
+
+// What has just been done, at the lower edge for a while and to a screen reader.
+function say(text) {
+  setText(byId("said"), text);
+  byId("said").hidden = false;
+  clearTimeout(hiding);
+  hiding = setTimeout(() => (byId("said").hidden = true), SAID_MS);
+}
+
 function speak(chosen) {
   setLanguage(chosen);
   document.documentElement.lang = language();
@@ -97,6 +116,17 @@ function paint(theme) {
   if (theme === THEMES[0]) delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
   byId("theme").value = theme;
+}
+
+// Any touch lifts the browser's block, but for one of the button that says what it does itself.
+function lift({ target }) {
+  if (!byId("sound").contains(target)) sound.touch();
+}
+
+// The first press lifts the browser's block; from then on it is on or off.
+function switchSound() {
+  sound.choose(sound.state !== "on");
+  renderSound(sound);
 }
 
 // Charts take the theme's colours when they are drawn: the view is opened again.
@@ -121,7 +151,24 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   byId("view").focus();
 });
 addEventListener("hashchange", () => (location.hash.startsWith("#token=") ? begin() : router.open()));
-feed.subscribe(() => renderHeader(feed));
+byId("sound").addEventListener("click", switchSound);
+byId("help").addEventListener("click", help);
+for (const touch of ["pointerdown", "keydown"]) addEventListener(touch, lift, { capture: true });
+bind("keys_everywhere", {
+  "?": ["key_help", help],
+  w: ["key_watch", () => go("#/")],
+  o: ["key_sound", switchSound],
+});
+// What is left of the screen below the bar: the watch fills it.
+new ResizeObserver(([bar]) => {
+  document.documentElement.style.setProperty("--top", `${Math.ceil(bar.contentRect.height)}px`);
+}).observe(document.querySelector(".top"));
+feed.subscribe(() => {
+  renderHeader(feed);
+  renderSound(sound);
+  sound.watch();
+  callOut(feed, sound);
+});
 feed.listen((event) => setText(byId("announce"), `${word(`kind_${event.kind}`)}: ${event.headline[language()]}`));
 
 paint(THEMES.includes(remembered("theme")) ? remembered("theme") : THEMES[0]);

@@ -9,6 +9,7 @@ const CONNECTING_S = 8;
 const REFRESH_MS = 2500;
 const SETTLE_MS = 150; // events of one commit come together: one refresh for all
 const RECONNECT_MS = 2000;
+const FORECASTS_MS = 60_000; // a new one comes with each reading, 5 minutes apart
 const EVENTS = 80;
 
 // Seconds since a mark. The larger of two clocks: one stands still while a laptop sleeps, the other can be set.
@@ -42,6 +43,7 @@ export class Feed {
   clear() {
     this.stations = [];
     this.alerts = [];
+    this.forecasts = new Map(); // key of a datastream -> its newest forecast
     this.events = [];
     this.nature = null;
     this.asOf = null;
@@ -61,9 +63,10 @@ export class Feed {
     this.timers = [
       setInterval(() => this.watch(), 1000),
       setInterval(() => this.open && !document.hidden && this.refresh(), REFRESH_MS),
+      setInterval(() => this.open && !document.hidden && this.loadForecasts(), FORECASTS_MS),
     ];
     document.addEventListener("visibilitychange", this.seen);
-    await this.loadAll();
+    await Promise.all([this.loadAll(), this.loadForecasts()]);
     if (this.timers.length) this.connect();
   }
 
@@ -94,6 +97,12 @@ export class Feed {
     if (!this.open) return { state: "not_live", reason: "stream_lost", age };
     if (this.asOf.state === "blind") return { state: "blind", reason: this.asOf.reason, age };
     return { state: "live", reason: "", age };
+  }
+
+  // Whether anything may be said of now.
+  known() {
+    const { state } = this.sight();
+    return state !== "unknown" && state !== "connecting";
   }
 
   connect() {
@@ -174,6 +183,11 @@ export class Feed {
     if (alerts) this.alerts = alerts.alerts;
     this.loaded ||= Boolean(stations && alerts);
     this.onChange();
+  }
+
+  async loadForecasts() {
+    const answer = await this.get("/api/v1/forecasts");
+    if (answer) this.forecasts = new Map(answer.forecasts.map((each) => [each.datastream, each]));
   }
 
   // The answer, or null: the stream and the clocks say what a missing one means.

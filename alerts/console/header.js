@@ -43,6 +43,14 @@ export function renderSession(session) {
   setText(byId("who-name"), session.name ?? "");
 }
 
+// Its state in words: a desk must never believe that it would hear what it cannot.
+export function renderSound(sound) {
+  const { state } = sound;
+  byId("sound").dataset.state = state;
+  byId("sound").setAttribute("aria-pressed", String(state === "on"));
+  setText(byId("sound"), word(`sound_${state}`));
+}
+
 export function markPlace(name) {
   for (const link of document.querySelectorAll("nav [data-view]")) {
     if (link.dataset.view === name) link.setAttribute("aria-current", "page");

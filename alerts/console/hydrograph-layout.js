@@ -3,6 +3,7 @@
 
 import { onAxis } from "./chart-time.js";
 import * as format from "./format.js";
+import { plain } from "./plot.js";
 import { BANDS, isIndex } from "./vn-aqi.js";
 import { language, property, said } from "./words.js";
 
@@ -14,9 +15,6 @@ const LEAST_HEIGHT = { m: 0.5 }; // what a chart spans at least, so that noise d
 const LEAST_SHARE = 0.2; // of the highest value, for other units
 const LATE_SHARE = 0.7; // of the range: what begins later has no room to its right
 
-// Text for plotly, which reads a few tags in what it is given.
-export const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-
 export const sooner = (one, other) => (Date.parse(one) < Date.parse(other) ? one : other);
 
 // `told` and `look` as in hydrograph.js; `data` are the traces that it drew.
@@ -25,7 +23,6 @@ export function layout(told, look, data) {
   const top = above ? 1 - RAIN_SHARE - 0.04 : 1;
   const quiet = { gridcolor: look.colour("--line"), zeroline: false, fixedrange: true };
   return {
-    separators: language() === "vi" ? ",." : ".,",
     hovermode: "x unified",
     hoversubplots: "axis",
     dragmode: look.narrow ? false : "zoom",
@@ -126,12 +123,12 @@ function bands({ alerts, until, now }, look) {
 
 // The bands of an index behind its line.
 const scale = ({ stream }, look) =>
-  (isIndex(stream) ? BANDS : []).map(({ to }, place) => ({
+  (isIndex(stream) ? BANDS : []).map((to, place) => ({
     type: "rect",
     xref: "paper",
     x0: 0,
     x1: 1,
-    y0: place ? BANDS[place - 1].to : 0,
+    y0: place ? BANDS[place - 1] : 0,
     y1: to,
     layer: "below",
     line: { width: 0 },

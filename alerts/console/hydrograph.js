@@ -3,7 +3,8 @@
 
 import { onAxis } from "./chart-time.js";
 import * as format from "./format.js";
-import { layout, plain, sooner } from "./hydrograph-layout.js";
+import { layout, sooner } from "./hydrograph-layout.js";
+import { plain } from "./plot.js";
 import * as series from "./series.js";
 import { said, word } from "./words.js";
 

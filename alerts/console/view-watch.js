@@ -1,45 +1,48 @@
-// The watch: open alerts, rivers, streets, sums and indices, and what happened. Opened by the router.
+// The watch: map and open alerts side by side, then rivers, streets, sums and indices, and what happened.
 
+import { alertList } from "./alert-list.js";
 import { indexRow, indicesOf, sumsOf, sumsRow } from "./derived.js";
-import { h, setText, sync } from "./dom.js";
-import { alertItem, eventItem, otherRow, stationCard } from "./view.js";
-import { language, word } from "./words.js";
+import { h, item, sync } from "./dom.js";
+import { legends } from "./legends.js";
+import { stationMap } from "./map.js";
+import { eventItem, otherRow, stationCard } from "./view.js";
+import { word } from "./words.js";
 
-export function open(root, parameters, { feed }) {
+export function open(root, parameters, context) {
+  const { feed } = context;
   const places = skeleton(root);
-  const show = () => render(feed, places);
+  const parts = [stationMap(places.map, context), alertList(places.alerts, context)];
+  const show = () => {
+    for (const part of parts) part.render();
+    renderStations(feed, places, feed.known());
+    sync(places.events, eventItems(feed));
+  };
   show();
-  return feed.subscribe(show);
+  const leave = feed.subscribe(show);
+  return () => {
+    leave();
+    for (const part of parts) part.close();
+  };
 }
 
 function skeleton(root) {
   const places = {};
   const place = (name, tag, attributes = {}) => (places[name] = h(tag, { id: name, ...attributes }));
-  const titled = (id, key, ...content) =>
-    h("section", { "aria-labelledby": `${id}-title` }, h("h2", { id: `${id}-title` }, word(key)), content);
+  const titled = (id, ...content) =>
+    h("section", { "aria-labelledby": `${id}-title` }, h("h2", { id: `${id}-title` }, word(id)), content);
   const columns = ["station", "quantity", "value", "time", "signal"];
   const head = columns.map((key) => h("th", { scope: "col", class: key === "value" && "figure" }, word(key)));
+  const rows = h("table", {}, h("thead", {}, h("tr", {}, head)), place("others", "tbody"));
   root.append(
+    place("map", "section", { "aria-labelledby": "map-title" }),
+    place("alerts", "section", { "aria-labelledby": "alerts-title" }),
     h(
       "div",
-      { class: "watch" },
-      h(
-        "section",
-        { id: "alerts", "aria-labelledby": "alerts-title" },
-        h("h2", { id: "alerts-title" }, word("alerts"), " ", place("alert-count", "span", { class: "count" })),
-        place("alert-list", "div"),
-      ),
-      titled("rivers", "rivers", place("rivers", "div", { class: "cards" })),
-      titled("streets", "streets", place("streets", "div", { class: "cards" })),
-      titled(
-        "others",
-        "others",
-        h(
-          "div",
-          { class: "table", tabindex: 0, role: "region", "aria-labelledby": "others-title" },
-          h("table", {}, h("thead", {}, h("tr", {}, head)), place("others", "tbody")),
-        ),
-      ),
+      { class: "rest" },
+      titled("rivers", place("rivers", "div", { class: "cards" })),
+      titled("streets", place("streets", "div", { class: "cards" })),
+      titled("others", h("div", { class: "table", tabindex: 0, role: "region", "aria-labelledby": "others-title" }, rows)),
+      legends(),
     ),
     h(
       "section",
@@ -47,31 +50,8 @@ function skeleton(root) {
       h("h2", { id: "events-title" }, word("events")),
       place("events", "ol", { tabindex: 0, "aria-labelledby": "events-title" }),
     ),
-    h("p", { class: "legend" }, word("legend")),
   );
   return places;
-}
-
-function render(feed, places) {
-  const { state } = feed.sight();
-  const known = state !== "unknown" && state !== "connecting";
-  renderAlerts(feed, places, known);
-  renderStations(feed, places, known);
-  sync(places.events, eventItems(feed));
-}
-
-function renderAlerts(feed, places, known) {
-  const streams = new Map(datastreams(feed).map(({ stream }) => [stream.key, stream]));
-  setText(places["alert-count"], known ? String(feed.alerts.length) : "?");
-  const items = feed.alerts.map((alert) => {
-    const stream = streams.get(alert.newest.target);
-    return item(alert.alert_id, [alert, stream, known], () => alertItem(alert, stream, known));
-  });
-  if (!items.length) {
-    const text = word(known ? "no_alerts" : "no_alerts_unknown");
-    items.push(item("none", text, () => h("p", { class: "none" }, text)));
-  }
-  sync(places["alert-list"], items);
 }
 
 // Alerts first, then the highest level, then the catalogue's order.
@@ -79,7 +59,7 @@ const urgency = ({ station, stream }) => (station.state === "alert" ? 100 : 0) +
 
 function renderStations(feed, places, known) {
   const level = ({ stream }) => stream.property === "water_level";
-  const all = datastreams(feed);
+  const all = feed.stations.flatMap((station) => station.datastreams.map((stream) => ({ station, stream })));
   for (const [id, kind] of [["rivers", "river"], ["streets", "street"]]) {
     const shown = all.filter((each) => level(each) && each.station.kind === kind);
     shown.sort((one, other) => urgency(other) - urgency(one));
@@ -92,9 +72,6 @@ function renderStations(feed, places, known) {
   sync(places.others, rows);
   places.others.closest("section").hidden = rows.length === 0;
 }
-
-const datastreams = (feed) =>
-  feed.stations.flatMap((station) => station.datastreams.map((stream) => ({ station, stream })));
 
 const card = (station, stream, known) =>
   item(stream.key, [station.name, station.maintenance, stream, known], () => stationCard(station, stream, known));
@@ -114,7 +91,3 @@ const eventItems = (feed) =>
   feed.events.length
     ? feed.events.map((event) => item(String(event.seq), event.seq, () => eventItem(event)))
     : [item("none", "none", () => h("li", { class: "none" }, word("no_events")))];
-
-function item(key, content, make) {
-  return { key, stamp: `${language()} ${JSON.stringify(content)}`, make };
-}

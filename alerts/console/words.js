@@ -2,11 +2,13 @@
 // "Cảnh báo" is an alert; "báo động" (BĐ) only the official flood levels. Views with many texts keep theirs in a
 // file of their own, words-NAME.js, whose table is spread into WORDS below.
 
+import { ALERTS } from "./words-alerts.js";
 import { PAGES } from "./words-pages.js";
 
 export const LANGUAGES = ["vi", "en"];
 
 export const WORDS = {
+  ...ALERTS,
   ...PAGES,
   title: ["Giám sát ngập lụt và môi trường Huế", "Huế flood and environment watch"],
   skip: ["Đến nội dung chính", "Skip to the content"],
@@ -34,7 +36,7 @@ export const WORDS = {
   exercise_line: ["Số liệu mô phỏng, không phải thật", "Simulated data, not the real situation"],
   test: ["THỬ NGHIỆM", "TEST"],
   clock_label: ["Số liệu đến", "Data up to"],
-  zone: ["giờ Việt Nam (UTC+7)", "Việt Nam time (UTC+7)"],
+  zone: ["UTC+7", "UTC+7"],
 
   live: ["Trực tiếp", "Live"],
   connecting: ["Đang kết nối", "Connecting"],
@@ -180,6 +182,9 @@ export const language = () => LANGUAGES[index];
 
 // A property of the catalogue in words; one that has none here by its own name.
 export const property = (name) => WORDS[`property_${name}`]?.[index] ?? name;
+
+// A CAP severity in words.
+export const severity = (name) => word(`severity_${name}`);
 
 // The text under a key; a key that is not known is shown as it is, so that nothing is hidden.
 export const word = (key) => WORDS[key]?.[index] ?? key;

@@ -44,7 +44,12 @@ async def admit(context: BrowserContext, name: str = "An", *scopes: str) -> None
     async def session(route: Route) -> None:
         await route.fulfill(json={"name": name, "scopes": scopes or ("read", "acknowledge", "administer")})
 
+    async def nothing(route: Route) -> None:
+        await route.fulfill(json={"forecasts": []})
+
     await context.route("**/api/v1/session", session)
+    await context.route("**/api/v1/presence", nothing)
+    await context.route("**/api/v1/forecasts", nothing)
 
 
 def faults_of(page: Page) -> list[str]:
@@ -70,5 +75,5 @@ async def console(
     await page.goto(url)
     await expect(page.locator("#sight")).to_have_attribute("data-state", "live")
     yield page
-    assert faults == []
+    assert not faults, faults
     await context.close()
