@@ -10,7 +10,15 @@ const VIETNAMESE = {
   moduleType: "locale",
   name: "vi",
   dictionary: {},
-  format: { decimal: ",", thousands: ".", grouping: [3], currency: ["", "\u00a0₫"], dateTime: "%H:%M %d/%m/%Y", date: "%d/%m/%Y", time: "%H:%M" },
+  format: {
+    decimal: ",",
+    thousands: ".",
+    grouping: [3],
+    currency: ["", "\u00a0₫"],
+    dateTime: "%H:%M %d/%m/%Y",
+    date: "%d/%m/%Y",
+    time: "%H:%M",
+  },
 };
 
 export class Chart {

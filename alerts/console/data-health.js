@@ -22,10 +22,15 @@ const order = (list) => (one, other) => list.indexOf(one) - list.indexOf(other);
 export function gateways(told, names, wish, known) {
   const state = (each) => (known ? each.state : "unknown");
   const worse = (one, other) =>
-    order(GATEWAY_STATES)(state(one), state(other)) || other.rejected + other.unreadable - one.rejected - one.unreadable;
+    order(GATEWAY_STATES)(state(one), state(other)) ||
+    other.rejected + other.unreadable - one.rejected - one.unreadable;
   const shown = told.gateways.filter((each) => matches(wish, gatewayTexts(each, names))).sort(worse);
   const columns = ["signal", "gateway_label", "silent_since", "behind_it", ["messages", true], "fate", "rejects"];
-  return grid(word("gateways_title"), columns, shown.map((each) => gatewayRow(each, state(each), names)));
+  return grid(
+    word("gateways_title"),
+    columns,
+    shown.map((each) => gatewayRow(each, state(each), names)),
+  );
 }
 
 const gatewayTexts = ({ gateway, stations }, names) => [
@@ -59,10 +64,18 @@ function behind({ stations }, names) {
 
 // What became of the readings.
 function fates(each) {
-  const words = FATES.filter((name) => each[name]).map((name) => `${word(`fate_${name}`)} ${format.number(each[name], 0)}`);
+  const words = FATES.filter((name) => each[name]).map(
+    (name) => `${word(`fate_${name}`)} ${format.number(each[name], 0)}`,
+  );
   if (each.unreadable) words.push(`${word("fate_unreadable")} ${format.number(each.unreadable, 0)}`);
   const text = words.join(" · ") || word("no_readings");
-  return [bar(FATES.map((name) => [name, each[name]]), text), h("small", {}, text)];
+  return [
+    bar(
+      FATES.map((name) => [name, each[name]]),
+      text,
+    ),
+    h("small", {}, text),
+  ];
 }
 
 // Shares of a whole as a bar, told in words by `label`.
@@ -75,22 +88,44 @@ function bar(parts, label) {
     from += width;
     return part;
   });
-  return h("svg", { class: "bar", height: 10, role: "img", "aria-label": label }, h("rect", { class: "track", width: "100%", height: 10 }), drawn);
+  return h(
+    "svg",
+    { class: "bar", height: 10, role: "img", "aria-label": label },
+    h("rect", { class: "track", width: "100%", height: 10 }),
+    drawn,
+  );
 }
 
 const rejects = ({ rejects: refused }) =>
   refused.length
-    ? h("ul", { class: "rejects" }, refused.map((each) => h("li", {}, `${word(`reject_${each.reason}`)}: ${format.number(each.count, 0)}`)))
+    ? h(
+        "ul",
+        { class: "rejects" },
+        refused.map((each) => h("li", {}, `${word(`reject_${each.reason}`)}: ${format.number(each.count, 0)}`)),
+      )
     : "–";
 
 // `quality`: by datastream; a station or datastream whose row has not come yet says that it is not known.
 export function datastreams(stations, quality, wish, known) {
   const all = stations.flatMap((station) =>
-    station.datastreams.map((stream) => ({ station, stream, worth: quality.get(stream.key), state: known ? stream.freshness : "unknown" })),
+    station.datastreams.map((stream) => ({
+      station,
+      stream,
+      worth: quality.get(stream.key),
+      state: known ? stream.freshness : "unknown",
+    })),
   );
   const shown = all.filter(({ station, stream }) => matches(wish, streamTexts(station, stream)));
   shown.sort((one, other) => order(SIGNALS)(one.state, other.state) || weight(one) - weight(other));
-  const columns = ["signal", "station", "quantity", "expected_samples", "flags_label", "gap_label", ["late_label", true]];
+  const columns = [
+    "signal",
+    "station",
+    "quantity",
+    "expected_samples",
+    "flags_label",
+    "gap_label",
+    ["late_label", true],
+  ];
   return grid(word("datastreams_title"), columns, shown.map(streamRow));
 }
 
@@ -117,10 +152,19 @@ function streamRow({ station, stream, worth, state }) {
     "data-stream": stream.key,
     cells: [
       freshness(state, true),
-      h("a", { href: `#/station/${encodeURIComponent(station.id)}?stream=${encodeURIComponent(stream.key)}` }, pick(station.name)),
+      h(
+        "a",
+        { href: `#/station/${encodeURIComponent(station.id)}?stream=${encodeURIComponent(stream.key)}` },
+        pick(station.name),
+      ),
       property(stream.property),
       worth ? present(worth) : unknown,
-      worth ? [worth.readings > 0 && flagBar(worth.flags, flagWords(worth.flags)), h("small", {}, flagWords(worth.flags) || word("no_readings"))] : unknown,
+      worth
+        ? [
+            worth.readings > 0 && flagBar(worth.flags, flagWords(worth.flags)),
+            h("small", {}, flagWords(worth.flags) || word("no_readings")),
+          ]
+        : unknown,
       worth ? gap(worth, stream) : unknown,
       worth && worth.late !== null ? percent(worth.late) : unknown,
     ],
@@ -132,11 +176,22 @@ const percent = (share) => `${format.number(Math.ceil(100 * share - 1e-9), 0)}\u
 function present({ present: share }) {
   if (share === null) return word("not_known");
   const text = `${format.percent(share)}\u00a0%`;
-  return [bar([["stored", share], ["gone", 1 - share]], text), h("small", {}, text)];
+  return [
+    bar(
+      [
+        ["stored", share],
+        ["gone", 1 - share],
+      ],
+      text,
+    ),
+    h("small", {}, text),
+  ];
 }
 
 const gap = ({ longest_gap_s: seconds, gap_since }, { cadence_s: cadence }) =>
-  seconds > MISSED_AFTER * cadence ? [format.span(seconds), h("small", {}, ` ${word("since")} ${format.moment(gap_since)}`)] : word("no_gap");
+  seconds > MISSED_AFTER * cadence
+    ? [format.span(seconds), h("small", {}, ` ${word("since")} ${format.moment(gap_since)}`)]
+    : word("no_gap");
 
 export function gaps(told) {
   if (!told.gaps.length) return h("p", { class: "none" }, word("nothing"));
@@ -173,5 +228,9 @@ export function refusals(told) {
         each.gateways.join(", "),
       ],
     }));
-  return grid(word("refused_title"), ["why", ["refused_label", true], ["kinds_label", true], "last_seen", "gateway_label"], rows);
+  return grid(
+    word("refused_title"),
+    ["why", ["refused_label", true], ["kinds_label", true], "last_seen", "gateway_label"],
+    rows,
+  );
 }

@@ -81,7 +81,12 @@ function forecasts(due, streams) {
     ],
   }));
   const columns = ["station", "level_label", "expected_at", "interval_80", "chance_label"];
-  return section("handover_forecasts", columns, rows, rows.length > 0 && h("p", { class: "notice" }, word("forecast_notice")));
+  return section(
+    "handover_forecasts",
+    columns,
+    rows,
+    rows.length > 0 && h("p", { class: "notice" }, word("forecast_notice")),
+  );
 }
 
 const level = ({ passes, mark }, stream) => passes ?? (stream?.levels.length ? called(mark, stream) : "");

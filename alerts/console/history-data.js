@@ -5,7 +5,7 @@ import { fold, matches } from "./fold.js";
 const HOUR_MS = 3_600_000;
 const DAYS = { "24h": 1, "7d": 7, "30d": 30 };
 const MOST_STATIONS = 50; // that one request may name
-const PAGE = 50; // alerts of an answer
+const PAGE = 100; // of an answer
 const ENOUGH = 50; // rows to show before somebody asks for more
 const MOST_PAGES = 20; // asked one after another while few of them fit
 
@@ -15,7 +15,9 @@ export const FIELDS = ["range", "since", "until", "q", "rule", "severity", "stat
 export function span(query, now) {
   if (query.get("since") || query.get("until")) return { since: query.get("since"), until: query.get("until") };
   const days = DAYS[query.get("range") ?? "7d"];
-  return days ? { since: new Date(Date.parse(now) - days * 24 * HOUR_MS).toISOString(), until: null } : { since: null, until: null };
+  return days
+    ? { since: new Date(Date.parse(now) - days * 24 * HOUR_MS).toISOString(), until: null }
+    : { since: null, until: null };
 }
 
 // The stations that a text means: by name, river, ward or id, in any writing. Null: all of them.
@@ -27,26 +29,36 @@ export function meant(query, stations) {
 
 const texts = ({ id, name, river, ward }) => [id, name.vi, name.en, river?.vi, river?.en, ward?.vi, ward?.en];
 
-// The path of the first page, or null where no station is meant: then there is nothing to ask.
-export function address(query, stations, now, path = "/api/v1/alerts") {
+// The path of the first page, or null where no station is meant: then there is nothing to ask. `rules`: those that are
+// known by name; a text that is none of them is looked for here.
+export function address(query, stations, rules, now, path = "/api/v1/alerts") {
   const ids = meant(query, stations);
   if (ids?.length === 0) return null;
   const asked = new URLSearchParams();
   const alerts = path.endsWith("/alerts");
   if (alerts) asked.set("state", query.get("state") ?? "all");
   for (const [name, value] of Object.entries(alerts ? span(query, now) : {})) if (value) asked.set(name, value);
-  for (const name of ["rule", "severity"]) if (query.get(name)) asked.set(name, query.get(name));
+  if (query.get("severity")) asked.set("severity", query.get("severity"));
+  if (rules.has(query.get("rule"))) asked.set("rule", query.get("rule"));
   if (ids && ids.length <= MOST_STATIONS) for (const id of ids) asked.append("station", id);
   asked.set("limit", PAGE);
   return `${path}?${asked}`;
 }
 
-// What the server cannot choose: who acknowledged it, and stations where too many are meant.
+// What the server cannot choose: who acknowledged it, part of a rule's name, and stations where too many are meant. Of
+// an alert, or of an event alone.
 export function chosen(query, stations) {
-  const by = query.get("by")?.trim();
+  const [by, rule] = ["by", "rule"].map((name) => query.get(name)?.trim());
   const ids = meant(query, stations);
   const many = ids && ids.length > MOST_STATIONS ? new Set(ids) : null;
-  return (alert) => (!by || acknowledgedBy(alert, by)) && (!many || many.has(alert.newest.station));
+  return (told) => {
+    const event = told.newest ?? told;
+    return (
+      (!by || !told.newest || acknowledgedBy(told, by)) &&
+      (!rule || fold(event.rule).includes(fold(rule))) &&
+      (!many || many.has(event.station))
+    );
+  };
 }
 
 const acknowledgedBy = ({ handling }, wish) =>

@@ -7,22 +7,31 @@ import { chip } from "./view.js";
 import { pick, said, word } from "./words.js";
 
 // `go(after)`: show what follows a number; null: the newest.
-export function eventsTable({ events, head }, go) {
-  const last = events.at(-1)?.seq ?? null;
+export function eventsTable({ events, head, position, next }, go) {
   const button = (key, act) => {
     const made = h("button", { type: "button", class: "plain" }, word(key));
     made.addEventListener("click", act);
     return made;
   };
   return [
-    h("p", { class: "files", role: "status" }, said("events_head", { head: head === null ? word("not_known") : format.number(head, 0) }), " · ", word("times_note")),
+    h(
+      "p",
+      { class: "files", role: "status" },
+      said("events_head", { head: format.number(head, 0) }),
+      " · ",
+      word("times_note"),
+    ),
     events.length
-      ? grid(word("history_events"), [["seq", true], "time", "kind_label", "alert", "by_label", "comment_label"], events.map(row))
+      ? grid(
+          word("history_events"),
+          [["seq", true], "time", "kind_label", "alert", "by_label", "comment_label"],
+          events.map(row),
+        )
       : h("p", { class: "none" }, word("events_none")),
     h(
       "div",
       { class: "actions" },
-      last !== null && last < head && button("events_next", () => go(last)),
+      next && button("events_next", () => go(position)),
       button("events_newest", () => go(null)),
     ),
   ];

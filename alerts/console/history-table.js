@@ -20,7 +20,10 @@ function row(alert) {
     "data-severity": newest.severity,
     cells: [
       [h("span", { class: "severity" }, word(`severity_${newest.severity}`)), state(alert)],
-      [h("a", { href: `#/alert/${alert.alert_id}` }, pick(newest.headline)), !newest.verified && chip("warn", word("unverified"))],
+      [
+        h("a", { href: `#/alert/${alert.alert_id}` }, pick(newest.headline)),
+        !newest.verified && chip("warn", word("unverified")),
+      ],
       time(openedAt(alert)),
       ended ? time(ended) : "–",
       ended ? format.span(Math.max(0, (Date.parse(ended) - Date.parse(openedAt(alert))) / 1000)) : "–",
@@ -37,7 +40,24 @@ function state({ state: shown }) {
   return chip(shown === "open" ? "open" : "dull", word(`state_of_${shown}`));
 }
 
-export const FILE_COLUMNS = ["alert_id", "state", "severity", "station", "target", "rule", "opened_at", "ended_at", "level_name", "value", "unit", "acknowledged_by", "assigned_to", "comments", "headline_vi", "headline_en"];
+export const FILE_COLUMNS = [
+  "alert_id",
+  "state",
+  "severity",
+  "station",
+  "target",
+  "rule",
+  "opened_at",
+  "ended_at",
+  "level_name",
+  "value",
+  "unit",
+  "acknowledged_by",
+  "assigned_to",
+  "comments",
+  "headline_vi",
+  "headline_en",
+];
 
 export const fileRow = (alert) => {
   const { newest, handling } = alert;

@@ -32,7 +32,9 @@ export function key(told) {
   return h(
     "ul",
     { class: "key", "aria-label": word("chart_key") },
-    shown.map(([name, , text = word(name)]) => h("li", { "data-sign": name }, h("svg", { "aria-hidden": "true", viewBox: "0 0 26 14" }, SIGNS[name]()), text)),
+    shown.map(([name, , text = word(name)]) =>
+      h("li", { "data-sign": name }, h("svg", { "aria-hidden": "true", viewBox: "0 0 26 14" }, SIGNS[name]()), text),
+    ),
   );
 }
 

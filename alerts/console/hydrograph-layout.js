@@ -13,7 +13,7 @@ const SEVERITY = { Minor: "--l1", Moderate: "--l2", Severe: "--l3", Extreme: "--
 const ROOM = 0.06; // of the height, above and below what is drawn
 const LEAST_HEIGHT = { m: 0.5 }; // what a chart spans at least, so that noise does not look like a flood
 const LEAST_SHARE = 0.2; // of the highest value, for other units
-const LATE_SHARE = 0.7; // of the range: what begins later has no room to its right
+const LATE_SHARE = 0.85; // of the range: what begins later has no room to its right
 
 export const sooner = (one, other) => (Date.parse(one) < Date.parse(other) ? one : other);
 
@@ -55,7 +55,8 @@ export function layout(told, look, data) {
   };
 }
 
-const title = ({ property: measures, unit }) => plain(`${property(measures)} (${format.unit(unit)})`.replace(" ()", ""));
+const title = ({ property: measures, unit }) =>
+  plain(`${property(measures)} (${format.unit(unit)})`.replace(" ()", ""));
 
 // Everything that is drawn, and the next level above it; from 0 for what cannot be less.
 function height({ stream, marks }, data) {
@@ -98,27 +99,26 @@ const names = ({ marks, stream }, look) =>
     y: value,
     yanchor: "bottom",
     showarrow: false,
-    text: `<b>${plain(level)}</b> ${plain(format.quantity(value, stream.unit))}`,
-    font: { size: 11.5, color: look.colour(ink(rank)) },
+    text: plain(`${level} ${format.quantity(value, stream.unit)}`.trim()), // not bold by a tag: that is an inline style
+    font: { size: 11.5, weight: 700, color: look.colour(ink(rank)) },
     bgcolor: look.colour("--card"),
     opacity: 0.9,
     borderpad: 1,
   }));
 
 function bands({ alerts, until, now }, look) {
-  return alerts
-    .map(({ began_at, ended_at, severity }) => ({
-      type: "rect",
-      yref: "y domain",
-      y0: 0,
-      y1: 1,
-      x0: onAxis(began_at),
-      x1: onAxis(ended_at ?? sooner(now, until)),
-      layer: "below",
-      line: { width: 0 },
-      fillcolor: look.colour(SEVERITY[severity] ?? "--muted"),
-      opacity: ended_at ? 0.07 : 0.12,
-    }));
+  return alerts.map(({ began_at, ended_at, severity }) => ({
+    type: "rect",
+    yref: "y domain",
+    y0: 0,
+    y1: 1,
+    x0: onAxis(began_at),
+    x1: onAxis(ended_at ?? sooner(now, until)),
+    layer: "below",
+    line: { width: 0 },
+    fillcolor: look.colour(SEVERITY[severity] ?? "--muted"),
+    opacity: ended_at ? 0.07 : 0.12,
+  }));
 }
 
 // The bands of an index behind its line.

@@ -28,7 +28,16 @@ const name = (key) => plain(word(key));
 function measured(told, look) {
   const { stream, rows, step, rolled } = told;
   const main = { stream, look };
-  if (rolled) return [spread(told, look), line(rows.filter((row) => row.value !== null), step, "mean", main)];
+  if (rolled)
+    return [
+      spread(told, look),
+      line(
+        rows.filter((row) => row.value !== null),
+        step,
+        "mean",
+        main,
+      ),
+    ];
   return [
     line(rows.filter(series.isUsable), step, "observed", main),
     marks(rows.filter(series.isSuspect), "suspect", { symbol: "diamond", size: 9, color: look.colour("--l2") }, main),

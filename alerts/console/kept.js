@@ -84,5 +84,11 @@ export function notice(kept) {
   const text = kept.state === "stale" ? said("kept_stale", { age: format.age(kept.age) }) : word("kept_unknown");
   const retry = h("button", { type: "button", class: "plain" }, word("retry"));
   retry.addEventListener("click", () => kept.refresh());
-  return h("div", { class: `not-known ${kept.state}`, role: "alert" }, h("strong", {}, text), h("span", {}, why), retry);
+  return h(
+    "div",
+    { class: `not-known ${kept.state}`, role: "alert" },
+    h("strong", {}, text),
+    h("span", {}, why),
+    retry,
+  );
 }

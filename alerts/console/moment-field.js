@@ -26,7 +26,14 @@ export function read(text) {
 
 // `value` of the field is its text; ask `read` what it means.
 export function momentField(id, stamp) {
-  const field = h("input", { id, type: "text", inputmode: "numeric", size: 16, autocomplete: "off", placeholder: word("moment_shape") });
+  const field = h("input", {
+    id,
+    type: "text",
+    inputmode: "numeric",
+    size: 16,
+    autocomplete: "off",
+    placeholder: word("moment_shape"),
+  });
   field.value = stamp ? written(stamp) : "";
   field.addEventListener("input", () => {
     const wrong = field.value.trim() !== "" && read(field.value) === null;

@@ -59,7 +59,12 @@ export function silences(rows, cadence, since, until) {
 // The same of what a chart shows; a failed reading too says that the sensor was there.
 export function unknown({ stream, rows, step, since, until, now }) {
   const end = Date.parse(until) < Date.parse(now) ? until : now;
-  return silences(rows.filter((row) => finite(row.value)), Math.max(step, stream.cadence_s), since, end);
+  return silences(
+    rows.filter((row) => finite(row.value)),
+    Math.max(step, stream.cadence_s),
+    since,
+    end,
+  );
 }
 
 // One outline per stretch without a gap, between the lowest and the highest of each roll-up.

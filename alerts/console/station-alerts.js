@@ -23,10 +23,20 @@ export function stationAlerts(station, alerts, known) {
     "section",
     { class: "station-alerts", "aria-labelledby": "station-alerts-title" },
     h("h3", { id: "station-alerts-title" }, word("station_alerts")),
-    open.length ? h("ul", {}, open.map((alert) => item(alert, known))) : h("p", { class: "none" }, word(none)),
+    open.length
+      ? h(
+          "ul",
+          {},
+          open.map((alert) => item(alert, known)),
+        )
+      : h("p", { class: "none" }, word(none)),
     h("h4", {}, word("past_alerts")),
     ended.length
-      ? h("ul", { class: "past" }, ended.map((alert) => item(alert, true)))
+      ? h(
+          "ul",
+          { class: "past" },
+          ended.map((alert) => item(alert, true)),
+        )
       : h("p", { class: "none" }, word(alerts ? "no_past_alerts" : "kept_unknown")),
     h("a", { href: `#/history?${new URLSearchParams({ q: station.id })}` }, word("all_in_history")),
   );
@@ -39,7 +49,13 @@ function item(alert, known) {
     "li",
     { "data-severity": newest.severity, "data-alert": alert.alert_id, class: known ? null : "old" },
     h("a", { href: `#/alert/${alert.alert_id}` }, pick(newest.headline)),
-    h("p", {}, time(openedAt(alert)), ended && [" – ", time(ended)], !newest.verified && chip("warn", word("unverified"))),
+    h(
+      "p",
+      {},
+      time(openedAt(alert)),
+      ended && [" – ", time(ended)],
+      !newest.verified && chip("warn", word("unverified")),
+    ),
     h("p", {}, deeds(alert.handling)),
   );
 }

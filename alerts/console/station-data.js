@@ -128,8 +128,10 @@ const HEALTH = new Set(["battery", "battery_voltage", "rssi", "snr", "gateways",
 // What a device says of itself.
 export const isHealth = ({ property: name }) => HEALTH.has(name);
 
-// Whether rain belongs beside it: not beside itself, the air or the health of a device.
-const wet = (station, stream) => station.kind !== "air" && stream.property !== "rainfall" && !isHealth(stream);
+// Whether rain belongs beside it: beside water under the open sky, and not beside itself or a device's health.
+const OPEN_WATER = new Set(["river", "street", "reservoir", "barrage", "tide"]);
+const wet = (station, stream) =>
+  (OPEN_WATER.has(station.kind) || Boolean(station.river)) && stream.property !== "rainfall" && !isHealth(stream);
 
 const foreseen = (stream) => stream.unit === "m" && stream.levels?.length > 0;
 const summed = (row) => ({ ...row, value: row.sum });
@@ -138,10 +140,12 @@ const summed = (row) => ({ ...row, value: row.sum });
 function worked(station, stream, rows, step) {
   const standing = station.maintenance.filter((window) => window.datastreams.includes(stream.key));
   const marked = rows.filter((row) => row.tests?.calibration);
-  const past = series.unbroken(marked, step).rows.reduce(
-    (found, row) => (row === null ? [...found, []] : [...found.slice(0, -1), [...found.at(-1), row]]),
-    [[]],
-  );
+  const past = series
+    .unbroken(marked, step)
+    .rows.reduce(
+      (found, row) => (row === null ? [...found, []] : [...found.slice(0, -1), [...found.at(-1), row]]),
+      [[]],
+    );
   const spans = past.filter((each) => each.length).map((each) => ({ begins: each[0].time, ends: each.at(-1).time }));
   return [...standing, ...spans];
 }

@@ -13,6 +13,7 @@ import { pick, property, said, word } from "./words.js";
 const LIKELY = 0.95; // beyond these a probability is not told apart
 const UNLIKELY = 0.05;
 const HOUR_MS = 3_600_000;
+const EXERCISE = "exercise"; // nobody surveyed it: the zero says so itself
 
 const fact = (key, ...content) => h("div", {}, h("dt", {}, word(key)), h("dd", {}, content));
 
@@ -49,7 +50,10 @@ function figure(stream, shown, old) {
     old && h("small", {}, word("last_known")),
     h("strong", {}, shown ? value : "–"),
     stream.property === "rainfall" && h("small", {}, said("within", { span: format.span(stream.cadence_s) })),
-    !old && stream.comparable && stream.level?.rank > 0 && chip(`l${Math.min(stream.level.rank, 4)}`, stream.level.name),
+    !old &&
+      stream.comparable &&
+      stream.level?.rank > 0 &&
+      chip(`l${Math.min(stream.level.rank, 4)}`, stream.level.name),
     !old && shown && isIndex(stream) && shown.value !== null && band(shown.value),
     shown && isSuspect(shown) && chip("warn", word("suspect")),
     stream.newest && stream.newest.quality === 4 && chip("warn", word("failed")),
@@ -143,7 +147,7 @@ export function sheet(station, stream, detail) {
       detail?.ward && fact("ward_label", pick(detail.ward)),
       stream.reference && fact("reference_label", word(`reference_${stream.reference}`)),
       detail?.datum && fact("datum_label", detail.datum),
-      sensor?.by && fact("surveyed_by", sensor.by === "exercise" ? word("reference_exercise") : sensor.by),
+      sensor?.by && sensor.by !== EXERCISE && fact("surveyed_by", sensor.by),
       sensor?.zero_elevation != null && fact("zero_label", format.quantity(sensor.zero_elevation, "m")),
       sensor?.highest != null && fact("highest_label", format.quantity(sensor.highest, "m")),
       sensor && fact("gateway_label", sensor.gateway),
@@ -181,5 +185,8 @@ export function choices(station) {
     return isIndex({ kind }) ? ORDER.length : ORDER.length + 1;
   };
   const all = [...station.datastreams, ...station.derived.filter(isIndex)];
-  return all.map((stream, place) => [rank(stream), place, stream]).sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, , stream]) => stream);
+  return all
+    .map((stream, place) => [rank(stream), place, stream])
+    .sort((a, b) => a[0] - b[0] || a[1] - b[1])
+    .map(([, , stream]) => stream);
 }

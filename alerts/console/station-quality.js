@@ -20,7 +20,12 @@ export function flagBar(flags, label) {
     from += width;
     return part;
   });
-  return h("svg", { class: "bar", height: 10, role: "img", "aria-label": label }, h("rect", { class: "track", width: "100%", height: 10 }), parts);
+  return h(
+    "svg",
+    { class: "bar", height: 10, role: "img", "aria-label": label },
+    h("rect", { class: "track", width: "100%", height: 10 }),
+    parts,
+  );
 }
 
 export const flagWords = (flags) =>
@@ -48,5 +53,9 @@ function told(found) {
     found.longest_gap_s > 0 ? said("longest_gap", { span: format.span(found.longest_gap_s) }) : word("no_gap"),
     found.late !== null && said("late_share", { share: Math.ceil(100 * found.late - 1e-9) }),
   ];
-  return [flagBar(found.flags, words), h("p", {}, words || word("no_readings")), h("p", {}, lines.filter(Boolean).join(" · "))];
+  return [
+    flagBar(found.flags, words),
+    h("p", {}, words || word("no_readings")),
+    h("p", {}, lines.filter(Boolean).join(" · ")),
+  ];
 }

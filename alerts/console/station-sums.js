@@ -12,6 +12,10 @@ export function sumsList(station, stream, known) {
     "section",
     { class: "sums", "aria-labelledby": "sums-title" },
     h("h3", { id: "sums-title" }, word("rain_sums")),
-    h("ul", {}, sums.map((each) => sum(each, known))),
+    h(
+      "ul",
+      {},
+      sums.map((each) => sum(each, known)),
+    ),
   );
 }

@@ -11,8 +11,12 @@ const MOST = 1_000; // rows: what a browser lays out without a pause; the file h
 export function table({ stream, rows, step, rolled }) {
   const listed = unbroken(rows, step).rows.reverse();
   const shown = listed.slice(0, MOST);
-  const columns = rolled ? ["time", "mean", "lowest", "highest", "count"] : ["time", "value", "quality_label", "tests_label"];
-  const head = columns.map((key, place) => h("th", { scope: "col", class: place && (rolled || place === 1) ? "figure" : null }, word(key)));
+  const columns = rolled
+    ? ["time", "mean", "lowest", "highest", "count"]
+    : ["time", "value", "quality_label", "tests_label"];
+  const head = columns.map((key, place) =>
+    h("th", { scope: "col", class: place && (rolled || place === 1) ? "figure" : null }, word(key)),
+  );
   const line = rolled ? (row) => rolledRow(row, stream) : (row) => sampleRow(row, stream);
   return h(
     "div",
@@ -22,7 +26,11 @@ export function table({ stream, rows, step, rolled }) {
       {},
       h("caption", {}, said("rows_shown", { count: format.number(rows.length, 0) }), " · ", word("times_note")),
       h("thead", {}, h("tr", {}, head)),
-      h("tbody", {}, shown.map((row) => (row ? line(row) : gap(columns.length)))),
+      h(
+        "tbody",
+        {},
+        shown.map((row) => (row ? line(row) : gap(columns.length))),
+      ),
     ),
   );
 }
@@ -30,7 +38,8 @@ export function table({ stream, rows, step, rolled }) {
 const gap = (columns) => h("tr", { class: "old gap" }, h("td", { colspan: columns }, word("gap_row")));
 
 const at = (row) => h("th", { scope: "row" }, h("time", { datetime: row.time }, format.full(row.time)));
-const value = (amount, unit) => h("td", { class: "figure" }, amount === null ? word("not_known") : format.quantity(amount, unit));
+const value = (amount, unit) =>
+  h("td", { class: "figure" }, amount === null ? word("not_known") : format.quantity(amount, unit));
 
 function sampleRow(row, stream) {
   const said_ = [

@@ -9,7 +9,11 @@ export function grid(label, columns, rows, attributes = {}) {
   const kind = (place) => (named[place][1] ? "figure" : null);
   const head = named.map(([key], place) => h("th", { scope: "col", class: kind(place) }, word(key)));
   const body = rows.map(({ cells, ...own }) =>
-    h("tr", own, cells.map((cell, place) => h(place ? "td" : "th", { scope: place ? null : "row", class: kind(place) }, cell))),
+    h(
+      "tr",
+      own,
+      cells.map((cell, place) => h(place ? "td" : "th", { scope: place ? null : "row", class: kind(place) }, cell)),
+    ),
   );
   return h(
     "div",

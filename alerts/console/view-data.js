@@ -31,9 +31,18 @@ class DataPage {
   constructor(root, { query }, { api, feed }) {
     Object.assign(this, { query, feed });
     this.kept = {
-      gateways: new Kept(() => api.get("/api/v1/gateways"), () => this.render()),
-      quality: new Kept(() => wholeQuality(api), () => this.render()),
-      gaps: new Kept(() => api.get("/api/v1/gaps"), () => this.render()),
+      gateways: new Kept(
+        () => api.get("/api/v1/gateways"),
+        () => this.render(),
+      ),
+      quality: new Kept(
+        () => wholeQuality(api),
+        () => this.render(),
+      ),
+      gaps: new Kept(
+        () => api.get("/api/v1/gaps"),
+        () => this.render(),
+      ),
     };
     this.places = {};
     const part = (name, title) =>
@@ -75,7 +84,13 @@ class DataPage {
   }
 
   search() {
-    const field = h("input", { type: "search", id: "data-search", value: this.query.get("q") ?? "", placeholder: word("q_hint"), autocomplete: "off" });
+    const field = h("input", {
+      type: "search",
+      id: "data-search",
+      value: this.query.get("q") ?? "",
+      placeholder: word("q_hint"),
+      autocomplete: "off",
+    });
     field.addEventListener("input", () => {
       this.query.set("q", field.value);
       history.replaceState(null, "", `#/data?${this.query}`);

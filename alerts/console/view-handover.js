@@ -25,7 +25,10 @@ class HandoverPage {
     this.news = h("div", { role: "status" });
     this.body = h("div");
     root.append(h("article", { class: "handover" }, this.told, this.news, this.body));
-    this.report = new Kept(() => api.get(PATH), () => this.render());
+    this.report = new Kept(
+      () => api.get(PATH),
+      () => this.render(),
+    );
   }
 
   begin() {
@@ -86,7 +89,13 @@ class HandoverPage {
   }
 
   acceptance(value) {
-    const leaver = h("input", { id: "leaver", required: "", maxlength: LONGEST_NAME, value: this.leaver(value), autocomplete: "off" });
+    const leaver = h("input", {
+      id: "leaver",
+      required: "",
+      maxlength: LONGEST_NAME,
+      value: this.leaver(value),
+      autocomplete: "off",
+    });
     const comment = h("textarea", { id: "handover-comment", rows: 3, maxlength: LONGEST_COMMENT });
     const answer = h("div", { class: "answer", role: "alert" });
     const button = h("button", { type: "submit", class: "primary" }, word("accept"));
@@ -131,15 +140,31 @@ class HandoverPage {
       { class: "not-known unknown" },
       h("strong", {}, word(conflict ? "accept_conflict" : "accept_refused")),
       h("span", {}, error.body?.detail ?? word("no_server")),
-      since.length > 0 && h("ul", {}, since.map((event) => h("li", {}, pick(event.headline)))),
+      since.length > 0 &&
+        h(
+          "ul",
+          {},
+          since.map((event) => h("li", {}, pick(event.headline))),
+        ),
       conflict && this.again(),
     );
   }
 
   signatures() {
     const line = (key, name) =>
-      h("div", {}, h("strong", {}, word(key)), h("span", {}, word("signature")), h("span", { class: "line", "data-name": key }, name));
-    return h("div", { class: "signatures" }, line("leaver", this.leaver(this.shown)), line("incoming", this.session.name ?? ""));
+      h(
+        "div",
+        {},
+        h("strong", {}, word(key)),
+        h("span", {}, word("signature")),
+        h("span", { class: "line", "data-name": key }, name),
+      );
+    return h(
+      "div",
+      { class: "signatures" },
+      line("leaver", this.leaver(this.shown)),
+      line("incoming", this.session.name ?? ""),
+    );
   }
 }
 
@@ -153,7 +178,8 @@ const names = (leaver, incoming) => [
   h("b", { "data-name": "incoming" }, incoming ?? ""),
 ];
 
-const drill = (nature) => (nature && nature !== "Actual" ? h("small", { class: "drill" }, word(nature.toLowerCase())) : null);
+const drill = (nature) =>
+  nature && nature !== "Actual" ? h("small", { class: "drill" }, word(nature.toLowerCase())) : null;
 
 function sight({ state, reason: why }) {
   const key = { current: "live", blind: "blind", unknown: "unknown" }[state];

@@ -16,7 +16,6 @@ const RANGES = ["24h", "7d", "30d", "all"];
 const SETTLE_MS = 300; // while somebody types
 const FILE_MOST = 5_000; // alerts of a file
 const FILE_PAGES = 100;
-const EVENTS = 100;
 
 export function open(root, parameters, context) {
   const page = new HistoryPage(root, parameters, context);
@@ -31,8 +30,21 @@ class HistoryPage {
     this.list = h("div");
     this.form = this.makeForm();
     this.tabs = h("div", { class: "choice", role: "group" });
-    root.append(h("article", { class: "history" }, h("h2", {}, word("history_title")), this.tabs, this.form, this.told, this.list));
-    this.kept = new Kept(() => this.ask(), () => this.render());
+    root.append(
+      h(
+        "article",
+        { class: "history" },
+        h("h2", {}, word("history_title")),
+        this.tabs,
+        this.form,
+        this.told,
+        this.list,
+      ),
+    );
+    this.kept = new Kept(
+      () => this.ask(),
+      () => this.render(),
+    );
   }
 
   begin() {
@@ -63,16 +75,23 @@ class HistoryPage {
   async ask() {
     const { stations, asOf } = this.feed;
     if (this.events) return this.askEvents();
-    const path = address(this.query, stations, asOf.now);
+    const path = address(this.query, stations, this.rules(), asOf.now);
     if (path === null) return { alerts: [], next: null, seen: 0, nowhere: true };
     return { ...(await collect(this.api, path, chosen(this.query, stations))), path };
   }
 
-  askEvents() {
+  async askEvents() {
+    const { stations, asOf } = this.feed;
     const after = this.query.get("after");
-    const path = address(this.query, this.feed.stations, this.feed.asOf.now, "/api/v1/events");
-    if (path === null) return Promise.resolve({ events: [], head: null, nowhere: true });
-    return this.api.get(`${path.replace(/limit=\d+/, `limit=${EVENTS}`)}${after ? `&after=${encodeURIComponent(after)}` : ""}`);
+    const path = address(this.query, stations, this.rules(), asOf.now, "/api/v1/events");
+    if (path === null) return { events: [], nowhere: true };
+    const answer = await this.api.get(path + (after ? `&after=${encodeURIComponent(after)}` : ""));
+    return { ...answer, events: answer.events.filter(chosen(this.query, stations)) };
+  }
+
+  // The rules that have spoken of late, for the field's suggestions.
+  rules() {
+    return new Set([...this.feed.events, ...this.feed.alerts.map((alert) => alert.newest)].map((event) => event.rule));
   }
 
   change(name, value) {
@@ -96,19 +115,29 @@ class HistoryPage {
       return button;
     };
     this.tabs.replaceChildren(tab("history_alerts", null), tab("history_events", "events"));
-    for (const node of this.form.querySelectorAll("[data-for]")) node.hidden = node.dataset.for !== (this.events ? "events" : "alerts");
+    for (const node of this.form.querySelectorAll("[data-for]"))
+      node.hidden = node.dataset.for !== (this.events ? "events" : "alerts");
   }
 
   makeForm() {
-    const text = (name, hint) => this.field(name, h("input", { type: "search", placeholder: hint ?? "", autocomplete: "off" }));
+    const text = (name, hint) =>
+      this.field(name, h("input", { type: "search", placeholder: hint ?? "", autocomplete: "off" }));
     const pick = (name, values, key, title) =>
-      this.field(name, h("select", {}, values.map((each) => h("option", { value: each }, word(`${key}_${each || "any"}`)))), title);
+      this.field(
+        name,
+        h(
+          "select",
+          {},
+          values.map((each) => h("option", { value: each }, word(`${key}_${each || "any"}`))),
+        ),
+        title,
+      );
     return h(
       "form",
       { class: "filters", role: "search", "aria-label": word("history_title") },
       text("q", word("q_hint")),
       pick("severity", ["", ...SEVERITIES], "severity", "history_severity"),
-      text("rule"),
+      this.ruleField(text("rule")),
       alertsOnly(pick("state", STATES, "state_of")),
       alertsOnly(text("by")),
       alertsOnly(pick("range", RANGES, "range")),
@@ -116,6 +145,18 @@ class HistoryPage {
       alertsOnly(this.moment("until", "to")),
       eventsOnly(this.field("after", h("input", { type: "number", min: 0, step: 1 }))),
     );
+  }
+
+  ruleField(field) {
+    field.querySelector("input").setAttribute("list", "known-rules");
+    field.append(
+      h(
+        "datalist",
+        { id: "known-rules" },
+        [...this.rules()].sort().map((rule) => h("option", { value: rule })),
+      ),
+    );
+    return field;
   }
 
   field(name, control, key = `filter_${name}`) {
@@ -156,7 +197,19 @@ class HistoryPage {
     const file = h("button", { type: "button", class: "plain" }, "CSV");
     file.addEventListener("click", () => this.file(value.path, file));
     return [
-      h("p", { class: "files", role: "status" }, count, " · ", word("times_note"), " · ", word("download"), ": ", file, " · ", h("a", { href: value.path, download: "" }, "JSON")),
+      h(
+        "p",
+        { class: "files", role: "status" },
+        count,
+        " · ",
+        word("times_note"),
+        " · ",
+        word("download"),
+        ": ",
+        file,
+        " · ",
+        h("a", { href: value.path, download: "" }, "JSON"),
+      ),
       value.alerts.length ? alertsTable(value.alerts) : h("p", { class: "none" }, word("history_none")),
       value.next && more,
     ].filter(Boolean);
@@ -167,7 +220,11 @@ class HistoryPage {
     try {
       const page = await collect(this.api, value.next, chosen(this.query, this.feed.stations));
       if (this.kept.value !== value) return;
-      Object.assign(value, { alerts: [...value.alerts, ...page.alerts], next: page.next, seen: value.seen + page.seen });
+      Object.assign(value, {
+        alerts: [...value.alerts, ...page.alerts],
+        next: page.next,
+        seen: value.seen + page.seen,
+      });
       this.render();
       this.list.querySelector("button.more")?.focus();
     } catch (error) {
@@ -182,7 +239,9 @@ class HistoryPage {
       const all = await collect(this.api, path, chosen(this.query, this.feed.stations), FILE_PAGES, FILE_MOST);
       save("huewatch-alerts.csv", csv(FILE_COLUMNS, all.alerts.map(fileRow)));
     } catch (error) {
-      this.told.replaceChildren(h("p", { class: "not-known unknown", role: "alert" }, word("file_failed"), " ", error.message));
+      this.told.replaceChildren(
+        h("p", { class: "not-known unknown", role: "alert" }, word("file_failed"), " ", error.message),
+      );
     } finally {
       button.disabled = false;
     }

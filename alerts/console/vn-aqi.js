@@ -20,7 +20,13 @@ export const legend = () =>
     "figure",
     { class: "aqi-legend" },
     h("figcaption", {}, word("legend_aqi"), ". ", word("legend_aqi_note")),
-    h("ol", {}, BANDS.map((to, place) => h("li", { class: `band aqi${place + 1}` }, `${begin(place)}–${to} `, word(`aqi_${place + 1}`)))),
+    h(
+      "ol",
+      {},
+      BANDS.map((to, place) =>
+        h("li", { class: `band aqi${place + 1}` }, `${begin(place)}–${to} `, word(`aqi_${place + 1}`)),
+      ),
+    ),
   );
 
 const begin = (place) => (place ? BANDS[place - 1] + 1 : 0);
