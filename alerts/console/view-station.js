@@ -72,9 +72,15 @@ class StationPage {
     return !["unknown", "connecting"].includes(this.feed.sight().state);
   }
 
+  // How far the data reach; a device's clock may be a little ahead of the last commit.
+  get reached() {
+    const [now, newest] = [this.feed.asOf.now, this.stream?.newest?.time ?? ""];
+    return Date.parse(newest) > Date.parse(now) ? newest : now;
+  }
+
   ask() {
-    const { now } = this.feed.asOf;
-    return load(this.api, this.station, this.stream, this.feed.stations, period(this.query, now, this.stream), now);
+    const span = period(this.query, this.reached, this.stream);
+    return load(this.api, this.station, this.stream, this.feed.stations, span, this.reached);
   }
 
   // What came by the stream: new readings of ours, or another state of our alerts, ask for the series again.
@@ -127,7 +133,7 @@ class StationPage {
   renderTools() {
     const { tools: place } = this.parts;
     const act = (changes) => this.choose(changes);
-    refocus(place, "word", () => place.replaceChildren(...tools(this.query, this.stream, this.feed.asOf.now, act)));
+    refocus(place, "word", () => place.replaceChildren(...tools(this.query, this.stream, this.reached, act)));
   }
 
   render() {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 from alerts.api.serve import Feed, running_feed
 from ingest.embedded import EmbeddedPostgres
@@ -16,6 +16,8 @@ from tests.support.console import chromium, console
 from tests.support.databases import fresh_database
 from tests.support.feed import NATURE, Connection, commit
 from tests.support.pages import CITY, flood
+
+expect.set_options(timeout=30_000)  # a shared machine may pause; what never comes fails all the same
 
 Look = Callable[[Page, str], Awaitable[None]]
 
@@ -72,3 +74,5 @@ async def page(browser: Browser, feed: Feed) -> AsyncIterator[Page]:
 async def visit(page: Page, address: str) -> None:
     """Open a view of the console that is already open."""
     await page.evaluate("(hash) => { location.hash = hash; }", address)
+    name = address.removeprefix("#/").partition("?")[0].partition("/")[0]
+    await expect(page.locator("#view")).to_have_attribute("data-view", name)

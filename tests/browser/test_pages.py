@@ -57,19 +57,25 @@ async def trace(page: Page, name: str) -> dict[str, Any]:
     return found
 
 
-async def hovered(page: Page, name: str, point: int) -> str:
-    """What the chart says when the pointer is over a point of a trace."""
-    return str(
-        await page.evaluate(
-            """([name, point]) => {
-                const chart = document.querySelector(".hydrograph");
-                const curveNumber = chart.data.findIndex((each) => each.meta === name);
-                Plotly.Fx.hover(chart, [{ curveNumber, pointNumber: point }], ["xy"]);
-                return chart.querySelector(".hoverlayer").textContent;
-            }""",
-            [name, point],
-        )
+async def hovered(page: Page, name: str) -> str:
+    """What the chart says when the pointer is over the newest point of a trace."""
+    await trace(page, name)
+    x, y = await page.evaluate(
+        """(name) => {
+            const chart = document.querySelector(".hydrograph");
+            const found = chart.data.find((each) => each.meta === name);
+            const { xaxis, yaxis } = chart._fullLayout;
+            const box = chart.getBoundingClientRect();
+            return [box.x + xaxis._offset + xaxis.d2p(found.x.at(-1)),
+                    box.y + yaxis._offset + yaxis.d2p(found.y.at(-1))];
+        }""",
+        name,
     )
+    await page.mouse.move(x - 5, y)
+    await page.mouse.move(x, y)
+    label = page.locator(".hydrograph .hoverlayer")
+    await expect(label).to_contain_text("\u00a0")
+    return str(await label.text_content())
 
 
 async def test_the_head_says_value_level_margin_trend_and_when_the_next_level_is_passed(
@@ -98,7 +104,7 @@ async def test_the_chart_is_on_vietnamese_time_whatever_the_browsers_zone(page: 
     await visit(page, STATION)
     observed = await trace(page, "observed")
     assert observed["x"][-1] == "2025-10-27T07:00:00.000"  # 20:00 of the 26th in the browser's own zone
-    label = await hovered(page, "observed", len(observed["x"]) - 1)
+    label = await hovered(page, "observed")
     assert "07:00 27/10/2025" in label
     assert "3,58\u00a0m" in label
     await expect(page.locator(".xtick text", has_text="27/10")).to_have_count(1)
@@ -175,8 +181,7 @@ async def test_the_same_in_english_with_a_point(page: Page, look: Look) -> None:
     await visit(page, STATION)
     await page.locator("[data-language=en]").click()
     await expect(page.locator(".facts")).to_contain_text("above BĐ\u00a0III by 0.08\u00a0m")
-    observed = await trace(page, "observed")
-    assert "3.58\u00a0m" in await hovered(page, "observed", len(observed["x"]) - 1)
+    assert "3.58\u00a0m" in await hovered(page, "observed")
     await expect(page.locator(".yaxislayer-above text, .ytick text").first).not_to_contain_text(",")
     await look(page, "station-en")
 
