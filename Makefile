@@ -37,8 +37,8 @@ bench: setup ## Messages per second against the usual way; JSON=FILE writes the 
 faults: setup ## The fault tests many times over (HUEWATCH_TEST_RUNS=300 by default)
 	HUEWATCH_TEST_RUNS=$${HUEWATCH_TEST_RUNS:-300} $(BIN)/pytest -m faults --timeout=0 $(ARGS)
 
-fuzz: setup ## Coverage-guided fuzzing of a codec, where atheris is installed; ARGS='sparkplug-b 60'
-	$(BIN)/python -m tests.fuzz.fuzz_codecs $(ARGS)
+fuzz: setup ## Fuzzing of a codec, where atheris is installed: ARGS='sparkplug-b 60'; of the feed: HTTP=600 (seconds)
+	$(BIN)/python -m tests.fuzz.$(if $(HTTP),fuzz_http $(HTTP),fuzz_codecs $(ARGS))
 
 wheel: $(STAMP) ## Build the wheel into dist/
 	rm -rf build dist

@@ -133,6 +133,7 @@ def feed(
 
     Example: huewatch --embedded ./data feed    (beside: huewatch --embedded ./data run)
     """
+    from alerts.api.open_data import Publication
     from alerts.api.serve import serve_feed  # the web framework is half of the start-up time of a command
 
     log_as_json()
@@ -152,6 +153,7 @@ def feed(
                     settings.metrics_host,
                     settings.feed_metrics_port,
                     limits_of(settings),
+                    Publication(settings.publisher, settings.licence, settings.max_age_days),
                 )
             )
 

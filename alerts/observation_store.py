@@ -17,6 +17,7 @@ from ingest.clock import MICROS_PER_SECOND, to_datetime, to_micros
 from ingest.model import Quality
 
 Connection = psycopg.Connection[Any]
+RUN = 20_000  # rows at once: 2 MB, and a tenth of a second of the database
 COUNTED = (Quality.PASS, Quality.NOT_EVALUATED, Quality.SUSPECT)  # the others are no measurements
 
 # Readings fall into slots of one cadence, counted from the bucket's first: several in one slot hide no gap.
@@ -31,6 +32,25 @@ FROM (SELECT bucket, value, quality, quality = ANY(%(counted)s) AND value IS NOT
     FROM (SELECT time, value, quality, date_bin(%(width)s, time, %(origin)s) AS bucket FROM {table}
         WHERE datastream = %(datastream)s AND time >= %(since)s AND time < %(until)s) r) s
 GROUP BY bucket ORDER BY bucket
+"""
+_RUN = """
+SELECT datastream, time, value, quality FROM {table} WHERE datastream = ANY(%(datastreams)s::int4[])
+    AND time >= %(since)s AND time < %(until)s AND (datastream, time) > (%(last)s, %(after)s)
+ORDER BY datastream, time LIMIT %(limit)s
+"""
+# One index step for each series, and for the first of these that has a row no more.
+_ANY = """
+SELECT 1 FROM datastream d CROSS JOIN LATERAL (SELECT 1 FROM observation
+    WHERE datastream = d.id AND time >= %s AND time < %s LIMIT 1) o WHERE d.nature = %s LIMIT 1
+"""
+_BEFORE = """
+SELECT max(o.time) FROM datastream d CROSS JOIN LATERAL (SELECT time FROM observation
+    WHERE datastream = d.id AND time < %s ORDER BY time DESC LIMIT 1) o WHERE d.nature = %s
+"""
+# What may change rows of long ago: a corrected zero, and a quarantined message that was read again.
+_CORRECTIONS = """
+SELECT (SELECT count(*) FROM installation), (SELECT max(registered_at) FROM installation),
+    (SELECT max(replayed_at) FROM quarantine)
 """
 _NEWEST = "SELECT max(time) FROM {table} WHERE datastream = %s AND time >= %s AND time < %s"
 _OLDEST = "SELECT min(time) FROM {table} WHERE datastream = %s AND time >= %s AND time < %s"
@@ -63,6 +83,51 @@ class Bucket:
     suspect: int
     failed: int
     slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a run; `value` None, of a derived datastream: unknown."""
+
+    datastream: int
+    time: int
+    value: float | None
+    quality: int
+
+
+def run(
+    connection: Connection, numbers: Sequence[int], derived: bool, since: int, until: int, after: Row | None
+) -> list[Row]:
+    """Up to `RUN` rows of these series with since <= time < until, by series and time, after a row."""
+    rows = connection.execute(
+        _RUN.format(table=_TABLE[derived]),
+        {
+            "datastreams": list(numbers),
+            "since": to_datetime(since),
+            "until": to_datetime(until),
+            "last": after.datastream if after else -1,
+            "after": to_datetime(after.time if after else since),
+            "limit": RUN,
+        },
+    )
+    return [Row(number, to_micros(time), value, quality) for number, time, value, quality in rows]
+
+
+def any_between(connection: Connection, nature: str, since: int, until: int) -> bool:
+    """Whether anything was measured with since <= time < until."""
+    query = connection.execute(_ANY, (to_datetime(since), to_datetime(until), nature))
+    return query.fetchone() is not None
+
+
+def newest_before(connection: Connection, nature: str, time: int) -> int | None:
+    """The newest time before another at which anything was measured."""
+    row = connection.execute(_BEFORE, (to_datetime(time), nature)).fetchone()
+    return None if row is None or row[0] is None else to_micros(row[0])
+
+
+def corrections(connection: Connection) -> str:
+    """Another text whenever rows of long ago may have changed."""
+    return repr(connection.execute(_CORRECTIONS).fetchone())
 
 
 def buckets(

@@ -6,6 +6,7 @@ state reads *unknown* whenever the feed cannot see; what was told before stays i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, overload
@@ -22,6 +23,7 @@ from ingest.clock import MICROS_PER_SECOND, to_datetime, to_micros
 
 Json = dict[str, Any]
 LISTED = 100  # openings of a digest that are named: 50 kB, of which any broker takes several at once
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 YEARS = (1900, 2200)  # what the observation table holds
 
 
@@ -44,7 +46,10 @@ def stamp(micros: int | None) -> str | None:
 
 def parse_stamp(text: str) -> int:
     """RFC 3339 as microseconds; `ValueError` without an offset. A space is a `+` that a URL took apart."""
-    moment = datetime.fromisoformat(text.strip().replace(" ", "+"))
+    text = text.strip().replace(" ", "+")
+    if RFC_3339.fullmatch(text) is None:  # `fromisoformat` takes weeks, bare dates and what follows a NUL
+        raise ValueError("it is no RFC 3339 time with an offset")
+    moment = datetime.fromisoformat(text.upper())
     if not YEARS[0] <= moment.year < YEARS[1]:
         raise ValueError(f"the year must be from {YEARS[0]} to {YEARS[1] - 1}")
     return to_micros(moment)

@@ -78,6 +78,10 @@ class Settings(BaseModel):
     storm_first: int = Field(5, ge=1, description="Openings at once that are told one by one")
     storm_window: Duration = Field(120.0, description="What is at once")
     storm_digest: Duration = Field(2.0, description="How long the rest is collected for one notice")
+    publisher: str | None = Field(None, max_length=200, description="Who publishes the open data")
+    licence: str | None = Field(
+        None, max_length=200, description="Its licence, as an SPDX name or an address"
+    )
     accept_data_loss: bool = Field(False, description="Be ready although the database may lose commits")
     # A gateway's store-and-forward after a long outage, well within retention.
     max_age_days: float = Field(

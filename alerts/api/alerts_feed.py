@@ -19,11 +19,9 @@ from alerts.alert_search import Selection, Spot, Which
 from alerts.api import answers, cursors, documents, models_alerts
 from alerts.api.asking import (
     AskedPage,
-    AskedPlaces,
     AskedSpan,
+    AskedTold,
     ReaderOf,
-    Rules,
-    Severities,
     position,
     question,
 )
@@ -40,11 +38,8 @@ EVENTS, MOST_EVENTS = 100, 500
 router = APIRouter(dependencies=[Depends(needs(Scope.READ))])
 
 
-class AskedSelection(AskedPlaces, AskedSpan):
-    """Which alerts or events."""
-
-    rule: Rules = Field([])
-    severity: Severities = Field([])
+class AskedSelection(AskedTold, AskedSpan):
+    """Which alerts or events, and of when."""
 
     def selection(self, city: City, kinds: list[EventKind] | None = None) -> Selection:
         places = self.places()

@@ -10,7 +10,9 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from alerts.api import problems, shifts, status, v1
+from alerts.api.files import Exports
 from alerts.api.hub import Hub
+from alerts.api.open_data import Publication
 from alerts.api.pages import console_router
 
 DESCRIPTION = """Water, rain and air of Huế: what is measured, what is alerted, how far we can see.
@@ -27,7 +29,7 @@ Answers with pages have `next` and a `Link` header. A cursor is good for the que
 Errors are problem documents (RFC 9457) whose `detail` says what to do."""
 
 
-def create_app(hub: Hub) -> FastAPI:
+def create_app(hub: Hub, publication: Publication | None = None) -> FastAPI:
     """The application over a hub that somebody runs."""
     app = FastAPI(
         title="Huewatch feed",
@@ -38,6 +40,8 @@ def create_app(hub: Hub) -> FastAPI:
         openapi_url=None,  # `reference` serves the document, to whoever may read
     )
     app.state.hub = hub
+    app.state.exports = Exports()
+    app.state.publication = publication or Publication()
     problems.install(app)
     app.include_router(status.health)
     app.include_router(v1.router)

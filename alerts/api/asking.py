@@ -13,10 +13,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from alerts import wire
 from alerts.api import cursors
-from alerts.api.city import Box, Places
+from alerts.api.city import Box, City, Places
+from alerts.api.files import Exports
 from alerts.api.hub import Hub
 from alerts.api.reader import Reader
-from alerts.model import Severity
+from alerts.model import Event, Severity
 from ingest.config_model import Identifier
 from ingest.store.partitions import EARLIEST, LATEST
 
@@ -30,7 +31,7 @@ def _moment(text: Any) -> Any:
     except OverflowError:  # the last day of the calendar, west of Greenwich
         raise ValueError("there is no such time") from None
     except ValueError as error:
-        raise ValueError(f"write 2025-10-27T07:00:00+07:00 or ...Z ({error})") from None
+        raise ValueError(f"write 2025-10-27T07:00:00+07:00 or ...Z; {error}") from None
     return min(max(moment, EARLIEST), LATEST) if isinstance(moment, int) else moment
 
 
@@ -97,6 +98,23 @@ class AskedPlaces(Asked):
         return Places(self.station, (), self.river, self.ward)
 
 
+class AskedTold(AskedPlaces):
+    """Which of what is told."""
+
+    rule: Rules = Field([])
+    severity: Severities = Field([])
+
+    def wants(self, event: Event, city: City) -> bool:
+        """Whether an event is among them; what is about no station of the catalogue is at no river."""
+        station = city.stations.get(event.station)
+        return (
+            (not self.station or event.station in self.station)
+            and (not (self.river or self.ward) or (station is not None and self.places().hold(station)))
+            and (not self.rule or event.rule in self.rule)
+            and (not self.severity or event.severity in self.severity)
+        )
+
+
 class AskedSpan(Asked):
     """A time range."""
 
@@ -136,5 +154,11 @@ def reader_of(request: Request) -> Reader:
     return hub_of(request).reader
 
 
+def exports_of(request: Request) -> Exports:
+    exports: Exports = request.app.state.exports
+    return exports
+
+
 HubOf = Annotated[Hub, Depends(hub_of)]
 ReaderOf = Annotated[Reader, Depends(reader_of)]
+ExportsOf = Annotated[Exports, Depends(exports_of)]

@@ -44,6 +44,11 @@ LINK: Json = {"description": 'The next page: `<...>; rel="next"` (RFC 8288).', "
 ETAG: Json = {"description": "Send it back as `If-None-Match`.", "schema": {"type": "string"}}
 RETRY: Json = {"description": "Seconds to wait.", "schema": {"type": "string"}}
 
+UNCHANGED: Json = {
+    "description": "What you hold under this `ETag` still holds; `Huewatch-As-Of` says since when.",
+    "headers": {"Huewatch-As-Of": AS_OF, "ETag": ETAG},
+}
+
 SAID = {
     401: "Nobody is known by this token, or there is none.",
     403: "The token does not allow this.",
@@ -73,9 +78,17 @@ def answers(
         content["application/json"] = {"example": example}
     found: dict[int | str, Json] = {200: good | ({"content": content} if content else {})}
     if tagged:
-        unchanged = "What you hold under this `ETag` still holds; `Huewatch-As-Of` says since when."
-        found[304] = {"description": unchanged, "headers": {"Huewatch-As-Of": AS_OF, "ETag": ETAG}}
+        found[304] = UNCHANGED
     return found
+
+
+def files(media: tuple[str, ...], *, tagged: bool = False) -> dict[int | str, Json]:
+    """The `responses` of an endpoint that answers with a file."""
+    binary = {each: {"schema": {"type": "string", "format": "binary"}} for each in media}
+    found: dict[int | str, Json] = {
+        200: {"description": "The file.", "content": binary, "headers": {"Huewatch-As-Of": AS_OF}}
+    }
+    return found | ({304: UNCHANGED} if tagged else {})
 
 
 def document(app: FastAPI) -> Json:

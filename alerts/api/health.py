@@ -6,7 +6,7 @@ bound; of what was quarantined reasons and counts are told, never a payload. Cal
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -110,9 +110,8 @@ def quality(
         chosen = left[: _series_at_once(left, since, until, asked.limit)]
         numbers = observation_store.numbers_of(connection, reader.nature, [each.key for each in chosen])
         rows = quality_store.rows_between(connection, list(numbers.values()), since, until)
-    parts = _by_series(rows)
     told = [
-        quality_json(each, worth(_part(rows, parts, numbers.get(each.key)), since, until, _cadence(each)))
+        quality_json(each, worth(_part(rows, numbers.get(each.key)), since, until, _cadence(each)))
         for each in chosen
     ]
     more = len(left) > len(chosen)
@@ -148,20 +147,9 @@ def _series_at_once(series: Sequence[Series], since: int, until: int, wanted: in
     return min(fit, SERIES) if wanted is None else wanted
 
 
-def _by_series(rows: ObservationBatch) -> dict[int, tuple[int, int]]:
-    """From which row to which each datastream's lie."""
-    numbers, first = np.unique(rows.datastream, return_index=True)
-    ends = [*first[1:].tolist(), len(rows.datastream)]
-    return {
-        number: (begin, end)
-        for number, begin, end in zip(numbers.tolist(), first.tolist(), ends, strict=True)
-    }
-
-
-def _part(
-    rows: ObservationBatch, parts: Mapping[int, tuple[int, int]], number: int | None
-) -> ObservationBatch:
-    begin, end = parts.get(-1 if number is None else number, (0, 0))
+def _part(rows: ObservationBatch, number: int | None) -> ObservationBatch:
+    """The rows of one datastream out of many, which lie together; None is one that has never had any."""
+    begin, end = (0, 0) if number is None else np.searchsorted(rows.datastream, (number, number + 1)).tolist()
     return rows.take(np.arange(begin, end))
 
 

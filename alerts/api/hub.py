@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import psycopg
@@ -19,7 +19,7 @@ from alerts import wire
 from alerts.api.board import Board, View
 from alerts.api.reader import Reader, Unavailable
 from alerts.feed_metrics import AS_OF_AGE, CAN_SEE, EVENTS_SEEN, SSE_CLIENTS, SSE_DROPPED
-from alerts.model import NumberedEvent
+from alerts.model import Event, NumberedEvent
 from alerts.sight import AsOf, UnknownReason, aged, unknown
 from alerts.store import CHANNEL
 from ingest.catalog import Catalogue
@@ -32,6 +32,8 @@ STATUS_S = 5.0
 STALLED_AFTER_S = 10.0  # our own look at the database is this old: something of ours hangs
 LISTEN_RETRY_S = 1.0
 
+Wants = Callable[[Event], bool]
+
 log = logging.getLogger("huewatch.feed")
 
 
@@ -41,15 +43,28 @@ def frame(event: str, data: wire.Json, seq: int | None = None) -> bytes:
     return f"{number}event: {event}\ndata: ".encode() + wire.encode(data) + b"\n\n"
 
 
+def passed_frame(seq: int) -> bytes:
+    """An event that this client does not want: its number alone, which no listener is told of, but from which
+    the client goes on when it returns."""
+    return f"id: {seq}\n\n".encode()
+
+
 def event_frame(numbered: NumberedEvent, catalogue: Catalogue) -> bytes:
     """A told event for live clients."""
     return frame("alert", wire.event_json(numbered, catalogue), numbered.seq)
 
 
-class Client:
-    """A live client's queue: (number or None, frame), and None at its end."""
+def everything(event: Event) -> bool:
+    """Who filters nothing wants this."""
+    return True
 
-    def __init__(self) -> None:
+
+class Client:
+    """A live client's queue: (number or None, frame), and None at its end. `wants`: which events it is
+    told."""
+
+    def __init__(self, wants: Wants) -> None:
+        self.wants = wants
         self.frames: asyncio.Queue[tuple[int | None, bytes] | None] = asyncio.Queue(QUEUE)
         self.ended = False
 
@@ -131,9 +146,10 @@ class Hub:
             self.streams -= 1
             SSE_CLIENTS.set(self.streams)
 
-    def join(self) -> Client:
-        """A client that is given every event after the present `head`."""
-        client = Client()
+    def join(self, wants: Wants) -> Client:
+        """A client that is given every event after the present `head`, or its number where it is not
+        wanted."""
+        client = Client(wants)
         self._clients.add(client)
         return client
 
@@ -209,7 +225,9 @@ class Hub:
     def _tell(self, numbered: NumberedEvent) -> None:
         EVENTS_SEEN.inc()
         self.head = numbered.seq
-        self._broadcast(numbered.seq, event_frame(numbered, self.reader.catalogue))
+        told, passed = event_frame(numbered, self.reader.catalogue), passed_frame(numbered.seq)
+        for client in tuple(self._clients):
+            client.put(numbered.seq, told if client.wants(numbered.event) else passed)
         self._ring()
 
     async def _watch(self) -> None:
@@ -221,7 +239,7 @@ class Hub:
             after = self.as_of
             changed = (before.state, before.reason) != (after.state, after.reason)
             if everything or changed:
-                self._broadcast(None, self.status_frame())
+                self._broadcast(self.status_frame())
             if changed:
                 log.info("sight_changed", extra={"state": after.state.value, "reason": after.reason})
                 self._ring()
@@ -238,9 +256,9 @@ class Hub:
             seen = unknown(self.as_of, UnknownReason.DATABASE_UNREACHABLE, self.reader.catalogue)
         self._as_of, self._looked_at = seen, self._clock.monotonic()
 
-    def _broadcast(self, seq: int | None, data: bytes) -> None:
+    def _broadcast(self, data: bytes) -> None:
         for client in tuple(self._clients):
-            client.put(seq, data)
+            client.put(None, data)
 
     def _ring(self) -> None:
         for bell in self._bells:

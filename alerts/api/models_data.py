@@ -268,3 +268,27 @@ class Gaps(Seen):
     """Newest first."""
 
     gaps: list[Gap]
+
+
+class OpenDay(Answer):
+    """One day of UTC+7 on which anything was measured."""
+
+    day: str = Field(json_schema_extra={"format": "date"})
+    begins: Stamp
+    ends: Stamp
+    state: Literal["partial", "settling", "final"] = Field(
+        description="partial: it runs; settling: late readings of it are still taken up; final: neither"
+    )
+    csv: str = Field(description="path of the file")
+    parquet: str = Field(description="path of the file")
+
+
+class OpenData(Page):
+    """What is published, by whom, under which licence; days newest first."""
+
+    publisher: str | None = Field(description="null: nobody has said so yet")
+    licence: str | None = Field(description="null: nobody has said so yet, and nothing is granted")
+    documentation: str
+    version: str = Field(description="of the files' form")
+    nature: NatureOf
+    days: list[OpenDay]

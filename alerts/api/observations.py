@@ -7,9 +7,9 @@ more rows than the feed's statement timeout allows. Called by the HTTP applicati
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from pydantic import Field
@@ -18,10 +18,12 @@ from starlette.responses import Response
 from alerts import feed_store, observation_store, wire
 from alerts.access import Scope
 from alerts.api import answers, cursors, documents, models_data
-from alerts.api.asking import AskedPage, AskedSpan, ReaderOf, position, question
+from alerts.api.asking import AskedPage, AskedSpan, ExportsOf, ReaderOf, position, question
 from alerts.api.city import Series
+from alerts.api.files import Exports, observations_of, wanted_format
 from alerts.api.guard import needs
 from alerts.api.reader import Connection, Reader
+from alerts.api.sheets import MEDIA_TYPES, Format, Kind, Sheet
 from alerts.feed_store import Wanted
 from alerts.observation_store import Bucket, Stretch
 from alerts.sight import AsOf
@@ -56,6 +58,22 @@ WIDTHS = {
     "1d": Width(24 * 60 * MINUTE, -7 * 60 * MINUTE),  # the days of Việt Nam, UTC+7
 }
 
+BUCKET_COLUMNS = {
+    "datastream": Kind.TEXT,
+    "unit": Kind.TEXT,
+    "nature": Kind.TEXT,
+    "begins": Kind.TIME,
+    "ends": Kind.TIME,
+    "partial": Kind.TRUTH,
+    "min": Kind.NUMBER,
+    "mean": Kind.NUMBER,
+    "max": Kind.NUMBER,
+    "count": Kind.WHOLE,
+    "suspect": Kind.WHOLE,
+    "failed": Kind.WHOLE,
+    "coverage": Kind.NUMBER,
+}
+
 router = APIRouter(tags=["observations"], dependencies=[Depends(needs(Scope.READ))])
 
 
@@ -68,17 +86,26 @@ class AskedObservations(AskedSpan, AskedPage):
     bucket: Literal["15min", "1h", "1d"] | None = Field(
         None, description="roll up into buckets of this width; days are those of UTC+7"
     )
+    format: Literal["json", "csv", "parquet"] | None = Field(
+        None, description="of the answer; goes before `Accept`. A file has the whole range, oldest first"
+    )
 
 
 @router.get(
     "/datastreams/{key:path}/observations",
     operation_id="listObservations",
     responses=documents.answers(
-        models_data.Observations | models_data.Results | models_data.Buckets, paged=True
+        models_data.Observations | models_data.Results | models_data.Buckets,
+        paged=True,
+        files=tuple(MEDIA_TYPES.values()),
     ),
 )
 def observations(
-    request: Request, reader: ReaderOf, key: str, asked: Annotated[AskedObservations, Query()]
+    request: Request,
+    reader: ReaderOf,
+    exports: ExportsOf,
+    key: str,
+    asked: Annotated[AskedObservations, Query()],
 ) -> Response:
     """What a datastream measured, newest page first, each page oldest first.
 
@@ -87,8 +114,13 @@ def observations(
     suspect, how many failed and were left out, and the `coverage`: the share of the cadence's intervals that
     hold a reading. Buckets are whole, `since` and `until` are moved out to their edges; one without a row is
     missing. The one that still runs is `partial`, its coverage is of the time that has passed.
+
+    As CSV or Parquet: the whole range in one file, oldest first, without pages; an empty field is unknown.
     """
     series = series_of(reader, key)
+    form = wanted_format(request, asked.format)
+    if form is not None:
+        return _file(reader, exports, series, asked, form)
     if asked.bucket is not None:
         return _rolled_up(request, reader, series, asked)
     before = position(asked, cursors.Time, key)
@@ -102,7 +134,8 @@ def observations(
     if len(rows) > limit:
         following = cursors.write(question(asked, key), rows[1].time)
         found = found[1:]
-    return answers.page(request, about(series) | {"bucket": None, "observations": found}, as_of, following)
+    body = about(series) | {"bucket": None, "observations": found}
+    return answers.page(request, body, as_of, following)
 
 
 def series_of(reader: Reader, key: str) -> Series:
@@ -134,13 +167,56 @@ def rows_of(
     return rows, [appraised_json(row, as_of) for row in rows]
 
 
+def _file(
+    reader: Reader, exports: Exports, series: Series, asked: AskedObservations, form: Format
+) -> Response:
+    """The whole range as a file."""
+    if asked.limit is not None or asked.cursor is not None:
+        raise HTTPException(422, "limit, cursor: a file has no pages; choose its range by since and until.")
+    said = {"nature": series.station.nature.value}
+    with reader.snapshot() as connection:
+        as_of = reader.as_of(connection)
+        stretch = _whole(connection, reader.nature.value, series, asked, None)
+    name = series.key.replace("/", "_")
+    if asked.bucket is not None:
+        name = f"{name}_{asked.bucket}"
+        pieces = _bucket_pieces(reader, series, WIDTHS[asked.bucket], stretch, as_of)
+        return exports.answer(Sheet(BUCKET_COLUMNS, pieces, said), form, name, as_of)
+    since, until = (EARLIEST, EARLIEST) if stretch is None else (stretch.since, stretch.until)
+    return exports.answer(observations_of(reader, [series], since, until, said), form, name, as_of)
+
+
+def _bucket_pieces(
+    reader: Reader, series: Series, width: Width, stretch: Stretch | None, as_of: AsOf
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Page after page of buckets, oldest first, each from the next row that there is."""
+    limit = _bucket_limit(series, width, None)
+    while stretch is not None:
+        with reader.snapshot() as connection:
+            oldest = observation_store.oldest_time(connection, stretch)
+            if oldest is None:
+                return
+            since = width.begins(oldest)
+            until = min(since + limit * width.length, stretch.until)
+            part = replace(stretch, since=since, until=until)
+            found = _buckets(connection, part, width, series)
+        yield [_bucket_row(each, width, series, as_of) for each in found]
+        stretch = replace(stretch, since=until)
+
+
+def _bucket_row(bucket: Bucket, width: Width, series: Series, as_of: AsOf) -> tuple[Any, ...]:
+    told = bucket_json(bucket, width, series, as_of)
+    told |= about(series) | {"begins": bucket.begins, "ends": bucket.begins + width.length}
+    return tuple(told[name] for name in BUCKET_COLUMNS)
+
+
 def _rolled_up(request: Request, reader: Reader, series: Series, asked: AskedObservations) -> Response:
     width = WIDTHS[asked.bucket or "1d"]
     limit = _bucket_limit(series, width, asked.limit)
     before = position(asked, cursors.Time, series.key)
     with reader.snapshot() as connection:
         as_of = reader.as_of(connection)
-        stretch = _whole(connection, reader.nature.value, series, width, asked, before)
+        stretch = _whole(connection, reader.nature.value, series, asked, before)
         found, following = ([], None) if stretch is None else _page(connection, stretch, width, limit, series)
     told = [bucket_json(each, width, series, as_of) for each in found]
     cursor = None if following is None else cursors.write(question(asked, series.key), following)
@@ -162,16 +238,18 @@ def _whole(
     connection: Connection,
     nature: str,
     series: Series,
-    width: Width,
     asked: AskedObservations,
     before: int | None,
 ) -> Stretch | None:
-    """What is asked for, from edge to edge of its buckets; None for a datastream without rows as yet."""
+    """What is asked for, of buckets from edge to edge; None for a datastream without rows as yet."""
     number = observation_store.numbers_of(connection, nature, [series.key]).get(series.key)
-    since = EARLIEST if asked.since is None else width.begins(asked.since)
-    until = LATEST if asked.until is None else width.begins(asked.until - 1) + width.length
+    since = EARLIEST if asked.since is None else asked.since
+    until = LATEST if asked.until is None else asked.until
     if number is None:
         return None
+    if asked.bucket is not None:
+        width = WIDTHS[asked.bucket]
+        since, until = width.begins(since), width.begins(until - 1) + width.length
     return Stretch(number, series.derived is not None, since, until if before is None else before)
 
 
@@ -184,15 +262,15 @@ def _page(
         return [], None
     until = width.begins(newest) + width.length
     since = max(stretch.since, until - limit * width.length)
-    found = observation_store.buckets(
-        connection,
-        replace(stretch, since=since, until=until),
-        width.length,
-        width.offset,
-        series.datastream.cadence,
-    )
+    found = _buckets(connection, replace(stretch, since=since, until=until), width, series)
     earlier = observation_store.newest_time(connection, replace(stretch, until=since))
     return found, None if earlier is None else since
+
+
+def _buckets(connection: Connection, stretch: Stretch, width: Width, series: Series) -> list[Bucket]:
+    return observation_store.buckets(
+        connection, stretch, width.length, width.offset, series.datastream.cadence
+    )
 
 
 def bucket_json(bucket: Bucket, width: Width, series: Series, as_of: AsOf) -> wire.Json:

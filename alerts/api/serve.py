@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 
 from alerts.api.app import create_app
 from alerts.api.hub import Hub
+from alerts.api.open_data import Publication
 from alerts.api.reader import Reader, Unavailable
 from alerts.api.reload import ReadCatalogue, follow_configuration
 from alerts.api.security import SecurityHeaders
@@ -58,6 +59,7 @@ async def serve_feed(
     metrics_host: str,
     metrics_port: int,
     limits: Limits | None = None,
+    publication: Publication | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Without a broker nothing is delivered; the page and the API work.
 
@@ -72,7 +74,9 @@ async def serve_feed(
     on_hangup(hangup, stop)
     metrics.CONFIG.info({"version": config_version(catalogue, ())})
     try:
-        async with running_feed(database_url, broker, catalogue, nature, host, port, limits) as feed:
+        async with running_feed(
+            database_url, broker, catalogue, nature, host, port, limits, publication
+        ) as feed:
             change = "HUEWATCH_METRICS_HOST or HUEWATCH_FEED_METRICS_PORT"
             health = serve_health(metrics_host, metrics_port, change, lambda: _readiness(feed.hub))
             following = follow_configuration(feed.hub.reader, read, feed.use, hangup)
@@ -120,14 +124,16 @@ async def running_feed(
     host: str = "127.0.0.1",
     port: int = 0,
     limits: Limits | None = None,
+    publication: Publication | None = None,
 ) -> AsyncIterator[Feed]:
-    """A feed for as long as the block runs; port 0 takes a free one. `limits`: of suppression."""
+    """A feed for as long as the block runs; port 0 takes a free one. `limits`: of suppression; `publication`:
+    who publishes its open data."""
     limits = limits or Limits()
     clock = system_clock()
     reader = Reader(database_url, catalogue, nature)
     hub = Hub(reader, clock)
     listener = _listener(host, port)
-    app = create_app(hub)
+    app = create_app(hub, publication)
     app.state.writer = writer = Writer(database_url)
     server = _Server(SecurityHeaders(app))
     reader.open()

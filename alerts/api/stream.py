@@ -10,25 +10,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, Header, HTTPException, Query
+from pydantic import Field
 from starlette.responses import Response
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
 from alerts.access import Scope
+from alerts.api.asking import AskedTold, HubOf
 from alerts.api.guard import needs
-from alerts.api.hub import PAGE, Hub, event_frame, reset_frame
+from alerts.api.hub import PAGE, Hub, Wants, event_frame, everything, passed_frame, reset_frame
 from alerts.api.reader import Unavailable
 from alerts.feed_metrics import SSE_DROPPED
+from alerts.model import Event
 
 STREAMS = 400  # a city's consoles and services several times over; more is a reconnect storm or an attack
 RETRY_MS = 2_000  # what browsers wait before they reconnect
 SEND_TIMEOUT_S = 10.0
 DATABASE_RETRY_S = 1.0
 CATCH_UP_S = 0.02  # between two looks while the hub and the replay find each other
-
+KEEP_ALIVE, KEEP_ALIVE_S = b": still here\n\n", 10.0  # two statuses missed: the hub hangs, the line does not
+LONGEST_ID = 19  # digits of the largest number that there can be
 
 router = APIRouter(tags=["events"], dependencies=[Depends(needs(Scope.READ))])
 
@@ -76,22 +81,60 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-@router.get("/events/stream", status_code=200, response_class=EventStream)
+class AskedStream(AskedTold):
+    """The parameters of the stream."""
+
+    after: str | None = Field(None, description="start after this number; Last-Event-ID goes before")
+
+
+SAID = """Frames, each ended by an empty line. `status` comes every 5 s and at every change of sight:
+
+    event: status
+    data: {"as_of": {"state": "current", ...}, "nature": "Actual", "head": 1042}
+
+    id: 1043
+    event: alert
+    data: {"seq": 1043, "kind": "raised", ...}
+"""
+
+
+@router.get(
+    "/events/stream",
+    operation_id="followEvents",
+    status_code=200,
+    response_class=EventStream,
+    responses={
+        200: {
+            "description": SAID,
+            "content": {EventStream.media_type: {"schema": {"type": "string"}}},
+        }
+    },
+)
 async def stream(
-    request: Request,
-    after: Annotated[
-        str | None, Query(description="start after this number; Last-Event-ID goes before")
-    ] = None,
+    hub: HubOf,
+    asked: Annotated[AskedStream, Query()],
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> EventStream:
-    """Told events as they come, as server-sent events: `alert`, `status` each 5 s, `reset`, `dropped`."""
-    hub: Hub = request.app.state.hub
+    """Told events as they come, as server-sent events (`text/event-stream`), resumed without a gap.
+
+    `alert`: one event, as in `events`, with its number as `id`. `status`: how far the feed can see, every 5
+    s. `reset`: the number that you gave means nothing here; read the present state and go on from `head`.
+    `dropped`: you read too slowly, or the feed stops; come back with `Last-Event-ID`.
+
+    With filters an event that is passed over comes as its `id` alone, which a browser tells nobody of but
+    returns with: so a stream that was cut goes on without a gap, and without reading again what was passed
+    over. Lines that begin with a colon only keep the line open. Nothing for 10 s is a line that has broken.
+    """
     if hub.streams >= STREAMS:
         raise HTTPException(503, "Too many live clients; poll /api/v1/events instead.")
-    return EventStream(frames(hub, last_event_id or after))
+    return EventStream(frames(hub, last_event_id or asked.after, partial(_wanted, hub, asked)))
 
 
-async def frames(hub: Hub, given: str | None) -> AsyncGenerator[bytes, None]:
+def _wanted(hub: Hub, asked: AskedTold, event: Event) -> bool:
+    return asked.wants(event, hub.reader.city)
+
+
+async def frames(hub: Hub, given: str | None, wants: Wants = everything) -> AsyncGenerator[bytes, None]:
     """All that one client is sent; `given` is the number it has seen, as it wrote it."""
     with hub.streaming():
         yield f"retry: {RETRY_MS}\n\n".encode()
@@ -105,12 +148,12 @@ async def frames(hub: Hub, given: str | None) -> AsyncGenerator[bytes, None]:
                 yield hub.status_frame()
         if reset:
             yield reset
-        async with aclosing(_replay(hub, position)) as replayed:
+        async with aclosing(_replay(hub, position, wants)) as replayed:
             async for number, data in replayed:
                 position = number
                 yield data
         # The replay ended at the hub's own position, and nothing is awaited until the client has joined.
-        async with aclosing(_live(hub, position)) as told:
+        async with aclosing(_live(hub, position, wants)) as told:
             async for data in told:
                 yield data
 
@@ -122,12 +165,12 @@ async def _start(hub: Hub, given: str | None) -> tuple[int, bytes]:
         return head, b""
     if not (given.isascii() and given.isdigit()):
         return head, reset_frame("not_a_number", head)
-    if int(given) > head:
+    if len(given) > LONGEST_ID or int(given) > head:
         return head, reset_frame("ahead_of_sequence", head)
     return int(given), b""
 
 
-async def _replay(hub: Hub, position: int) -> AsyncGenerator[tuple[int, bytes], None]:
+async def _replay(hub: Hub, position: int, wants: Wants) -> AsyncGenerator[tuple[int, bytes], None]:
     """Events from the database until the hub's own position is reached, each with the number reached.
 
     An empty page is no end: the hub may have told of an event while the page was on its way, and before its
@@ -140,18 +183,31 @@ async def _replay(hub: Hub, position: int) -> AsyncGenerator[tuple[int, bytes], 
             await asyncio.sleep(DATABASE_RETRY_S)
             yield position, hub.status_frame()
             continue
+        told = position
         for numbered in page:
             position = numbered.seq
-            yield position, event_frame(numbered, hub.reader.catalogue)
+            if wants(numbered.event):
+                told = position
+                yield position, event_frame(numbered, hub.reader.catalogue)
+        if told < position:
+            yield position, passed_frame(position)
         if not page:
             await asyncio.sleep(CATCH_UP_S)
 
 
-async def _live(hub: Hub, position: int) -> AsyncGenerator[bytes, None]:
+async def _live(hub: Hub, position: int, wants: Wants) -> AsyncGenerator[bytes, None]:
     """Events after `position` as the hub tells them."""
-    client = hub.join()
+    client = hub.join(wants)
     try:
-        while (item := await client.frames.get()) is not None:
+        while True:
+            try:
+                async with asyncio.timeout(KEEP_ALIVE_S):
+                    item = await client.frames.get()
+            except TimeoutError:
+                yield KEEP_ALIVE
+                continue
+            if item is None:
+                return
             seq, data = item
             if seq is None or seq > position:
                 yield data

@@ -8,8 +8,18 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from alerts.api import alerts_feed, forecasts, health, observations, reference, stations, status, stream
+from alerts.api import (
+    alerts_feed,
+    forecasts,
+    health,
+    observations,
+    open_data,
+    reference,
+    stations,
+    status,
+    stream,
+)
 
 router = APIRouter(prefix="/api/v1")
-for each in (status, stations, observations, forecasts, alerts_feed, stream, health, reference):
+for each in (status, stations, observations, forecasts, alerts_feed, stream, health, open_data, reference):
     router.include_router(each.router)

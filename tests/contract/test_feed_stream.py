@@ -2,13 +2,13 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
 
 import httpx
 import pytest
 
-from alerts.api.hub import QUEUE, Client, Hub
+from alerts.api.hub import QUEUE, Client, Hub, everything
 from alerts.api.reader import Reader
 from alerts.api.serve import Feed, running_feed
 from alerts.api.stream import frames as frames_of
@@ -16,7 +16,9 @@ from alerts.model import NumberedEvent
 from ingest.clock import system_clock
 from tests.support.databases import Database
 from tests.support.feed import (
+    KIMLONG,
     NATURE,
+    PHUOC,
     Connection,
     Frame,
     catalogue,
@@ -136,7 +138,14 @@ async def test_a_first_connection_starts_at_the_present(feed: Feed, table: Conne
 
 @pytest.mark.parametrize(
     ("given", "reason"),
-    [("1000", "ahead_of_sequence"), ("-1", "not_a_number"), ("x", "not_a_number"), ("٣", "not_a_number")],
+    [
+        ("1000", "ahead_of_sequence"),
+        ("9" * 5_000, "ahead_of_sequence"),
+        ("0" * 30, "ahead_of_sequence"),
+        ("-1", "not_a_number"),
+        ("x", "not_a_number"),
+        ("٣", "not_a_number"),
+    ],
 )
 async def test_a_number_without_meaning_here_is_answered_with_reset(
     feed: Feed, table: Connection, given: str, reason: str
@@ -147,6 +156,89 @@ async def test_a_number_without_meaning_here_is_answered_with_reset(
         assert (frame.seq, frame.data) == (3, {"reason": reason, "head": 3})
         await asyncio.to_thread(tell_many, table, range(4, 5))
         assert await collect(frames, 4) == [4]
+
+
+def at(number: int) -> str:
+    return (KIMLONG, PHUOC)[number % 2]
+
+
+def tell_at_both(connection: Connection, numbers: range) -> None:
+    """Events of two rivers in turn, every fifth of them severe."""
+    for number in numbers:
+        level = 3 if number % 5 == 0 else 1
+        told = happening(number, alert=number, station=at(number), level=level)
+        tell(connection, told, open_alert=False)
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        (f"station={PHUOC}", lambda number: number % 2 == 1),
+        ("river=sông Hương", lambda number: number % 2 == 0),
+        ("severity=Severe&severity=Extreme", lambda number: number % 5 == 0),
+        (f"severity=Severe&station={PHUOC}", lambda number: number % 10 == 5),
+        ("rule=river-level", lambda number: True),
+        ("ward=nowhere", lambda number: False),
+    ],
+)
+async def test_a_filtered_stream_told_again_and_again_where_it_broke_off_misses_and_repeats_nothing(
+    feed: Feed, table: Connection, query: str, wanted: Callable[[int], bool]
+) -> None:
+    """What is passed over moves the position: it is never read again, and what is wanted never skipped."""
+    await asyncio.to_thread(tell_at_both, table, range(1, 41))
+    appending = asyncio.create_task(asyncio.to_thread(tell_at_both, table, range(41, 81)))
+    position, told = 0, list[int]()
+    while position < 80:
+        async with numbers(feed.url, position, query) as frames, asyncio.timeout(20):
+            for _ in range(7):
+                number, event = await anext(frames)
+                assert number > position
+                told += [number] if event == "alert" else []
+                position = number
+                if position == 80:
+                    break
+    await appending
+    assert told == [number for number in range(1, 81) if wanted(number)]
+
+
+@asynccontextmanager
+async def numbers(url: str, last: int, query: str) -> AsyncIterator[AsyncIterator[tuple[int, str | None]]]:
+    """The (id, event) of each frame with a number, as the protocol has it: also of those without an event."""
+    async with (
+        httpx.AsyncClient(timeout=20.0, headers={"Last-Event-ID": str(last)}) as client,
+        client.stream("GET", f"{url}/api/v1/events/stream?{query}") as response,
+        aclosing(_numbered(response)) as found,
+    ):
+        yield found
+
+
+async def _numbered(response: httpx.Response) -> AsyncGenerator[tuple[int, str | None], None]:
+    number, event = None, None
+    async for line in response.aiter_lines():
+        name, _, value = line.partition(": ")
+        if name == "id":
+            number = int(value)
+        elif name == "event":
+            event = value
+        elif not line:
+            if number is not None:
+                yield number, event
+            number, event = None, None
+
+
+async def test_a_line_on_which_nothing_comes_is_kept_open_by_comments(
+    feed: Feed, table: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts.api.stream.KEEP_ALIVE_S", 0.05)
+    async with (
+        httpx.AsyncClient(timeout=10.0) as client,
+        client.stream("GET", f"{feed.url}/api/v1/events/stream") as response,
+        asyncio.timeout(5),
+    ):
+        async for line in response.aiter_lines():
+            if line.startswith(":"):
+                break
+    assert line == ": still here"
 
 
 async def test_a_sequence_that_starts_again_resets_every_client(feed: Feed, table: Connection) -> None:
@@ -212,7 +304,7 @@ def read_to_end(sleeper: socket.socket) -> str:
 
 
 def test_the_queue_of_a_client_is_bounded() -> None:
-    client = Client()
+    client = Client(everything)
     for number in range(QUEUE + 1):
         client.put(number, b"x")
     told = client.frames.get_nowait()
