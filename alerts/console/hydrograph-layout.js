@@ -13,6 +13,7 @@ const SEVERITY = { Minor: "--l1", Moderate: "--l2", Severe: "--l3", Extreme: "--
 const ROOM = 0.06; // of the height, above and below what is drawn
 const LEAST_HEIGHT = { m: 0.5 }; // what a chart spans at least, so that noise does not look like a flood
 const LEAST_SHARE = 0.2; // of the highest value, for other units
+const HOVER_PX = 40; // a finger finds a point
 const LATE_SHARE = 0.85; // of the range: what begins later has no room to its right
 
 export const sooner = (one, other) => (Date.parse(one) < Date.parse(other) ? one : other);
@@ -23,8 +24,8 @@ export function layout(told, look, data) {
   const top = above ? 1 - RAIN_SHARE - 0.04 : 1;
   const quiet = { gridcolor: look.colour("--line"), zeroline: false, fixedrange: true };
   return {
-    hovermode: "x unified",
-    hoversubplots: "axis",
+    hovermode: "closest", // together they would show values of other times under one
+    hoverdistance: HOVER_PX,
     dragmode: look.narrow ? false : "zoom",
     bargap: 0,
     margin: { l: look.narrow ? 44 : 58, r: 14, t: 8, b: 40 },
@@ -34,7 +35,6 @@ export function layout(told, look, data) {
       type: "date",
       fixedrange: look.narrow,
       range: [onAxis(told.since), onAxis(told.ends)],
-      hoverformat: "%H:%M %d/%m/%Y",
       tickformatstops: [
         { dtickrange: [null, 43_200_000], value: language() === "vi" ? "%H:%M\n%d/%m" : "%H:%M\n%d %b" },
         { dtickrange: [43_200_001, null], value: language() === "vi" ? "%d/%m\n%Y" : "%d %b\n%Y" },

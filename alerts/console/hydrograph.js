@@ -76,13 +76,15 @@ function line(rows, step, key, { stream, look }) {
 
 function marks(rows, key, marker, { stream }) {
   const { x, y } = series.points(rows);
-  const hidden = key === "failed" ? {} : { hoverinfo: "skip" }; // the line under them says it
   const text = rows.map((row) => reading(row, stream));
-  const hover = key === "failed" ? { text, hovertemplate: "%{text}<extra></extra>" } : hidden;
+  const alone = { text, hovertemplate: "%{text}<extra></extra>" };
+  const hover = key === "failed" ? alone : { hoverinfo: "skip" }; // the line under the others says it
   return { meta: key, type: "scatter", mode: "markers", name: name(key), x, y, marker, ...hover };
 }
 
-// "3,58 m, nghi ngờ"
+// "07:00:00 27/10/2025" and under it "3,58 m, nghi ngờ"; a time of its own, since each point has one.
+const label = (time, text) => `${plain(format.full(time))}<br>${plain(text)}`;
+
 function reading(row, stream) {
   const doubts = [
     series.isSuspect(row) && word("suspect"),
@@ -90,7 +92,7 @@ function reading(row, stream) {
     series.isBackfilled(row, stream.cadence_s) && word("backfilled"),
     row.min !== undefined && row.min !== null && between(row, stream.unit),
   ];
-  return plain([format.quantity(row.value, stream.unit), ...doubts].filter(Boolean).join(", "));
+  return label(row.begins ?? row.time, [format.quantity(row.value, stream.unit), ...doubts].filter(Boolean).join(", "));
 }
 
 const between = ({ min, max }, unit) =>
@@ -121,9 +123,8 @@ function rain(told, axis, look) {
     y,
     width,
     yaxis: axis,
-    text: rows.map((row) => plain(format.quantity(row.value, "mm"))),
-    textposition: "none",
-    hovertemplate: `%{text}<extra>${name("property_rainfall")}</extra>`,
+    hovertext: rows.map((row) => label(row.time, format.quantity(row.value, "mm"))),
+    hovertemplate: "%{hovertext}<extra></extra>",
     marker: {
       color: look.colour("--rain"),
       pattern: { shape: rows.map((row) => (series.isSuspect(row) ? "x" : "")), fgcolor: look.colour("--ink") },
@@ -143,7 +144,9 @@ function foretold({ forecast, stream }, look) {
       mode: "lines",
       name: name("forecast_median"),
       ...middle,
-      text: middle.y.map((value) => plain(`${format.quantity(value, stream.unit)} (${word("forecast")})`)),
+      text: [{ time: forecast.origin }, ...forecast.horizons].map(({ time }, place) =>
+        label(time, `${format.quantity(middle.y[place], stream.unit)} (${word("forecast")})`),
+      ),
       hovertemplate: "%{text}<extra></extra>",
       line: { color: ink, width: 2, dash: "dash" },
     },

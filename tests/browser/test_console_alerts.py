@@ -11,15 +11,11 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from alerts.api.serve import Feed, running_feed
-from alerts.handling import Action
-from alerts.handling_store import act
-from alerts.model import EventKind
 from ingest.catalog import Catalogue, load_catalogue
 from tests.support.console import PHONE, WIDE, chromium, console
 from tests.support.databases import Database
 from tests.support.feed import (
     HOUR,
-    KIMLONG,
     MINUTE,
     NATURE,
     NOW,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from playwright.async_api import Browser, BrowserContext, Page, Route, ViewportSize, async_playwright, expect
 
+from alerts.access import Scope
+from alerts.api.serve import Feed
 from tests.support.parts import missing
 
 CHROMIUM = "/usr/bin/chromium"
@@ -38,11 +41,14 @@ async def chromium() -> AsyncIterator[Browser]:
         await found.close()
 
 
-async def admit(context: BrowserContext, name: str = "An", *scopes: str) -> None:
+async def admit(
+    context: BrowserContext, feed: Feed, name: str = "An", scope: Scope = Scope.ADMINISTER
+) -> None:
     """Let whoever opens the console in this context be logged in under that name."""
+    held = [each.value for each in Scope][: list(Scope).index(scope) + 1]
 
     async def session(route: Route) -> None:
-        await route.fulfill(json={"name": name, "scopes": scopes or ("read", "acknowledge", "administer")})
+        await route.fulfill(json={"name": name, "scopes": held})
 
     async def nothing(route: Route) -> None:
         await route.fulfill(json={"forecasts": []})
@@ -62,18 +68,25 @@ def faults_of(page: Page) -> list[str]:
 
 @asynccontextmanager
 async def console(
-    browser: Browser, url: str, name: str = "An", *scopes: str, viewport: ViewportSize = DESK
+    browser: Browser,
+    feed: Feed,
+    name: str = "An",
+    scope: Scope = Scope.ADMINISTER,
+    viewport: ViewportSize = DESK,
+    forgiven: str = "",
 ) -> AsyncIterator[Page]:
     """The console of somebody who is logged in, in a browser whose own zone is New York.
 
-    Anything on its error console fails the test.
+    Anything on its error console fails the test, but for what `forgiven` matches.
     """
     context = await browser.new_context(viewport=viewport, timezone_id="America/New_York", locale="en-US")
-    await admit(context, name, *scopes)
+    await admit(context, feed, name, scope)
     page = await context.new_page()
     faults = faults_of(page)
-    await page.goto(url)
+    await page.goto(feed.url)
     await expect(page.locator("#sight")).to_have_attribute("data-state", "live")
+    await expect(page.locator("#view[data-view]")).to_be_attached()
     yield page
-    assert not faults, faults
+    expected = re.compile(forgiven) if forgiven else None
+    assert not (left := [fault for fault in faults if not (expected and expected.search(fault))]), left
     await context.close()

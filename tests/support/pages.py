@@ -1,17 +1,19 @@
-"""A city for the console's pages: the flood's morning of 27 October 2025 at Kim Long with everything a page can show.
+"""A city for the console's pages: the flood's morning of 27 October 2025 with everything that a page can show.
 
-Kim Long (river, levels in a zero) has 8 days of readings every 5 minutes, with an hour missing, suspect and failed
-ones, a stretch that came late, a forecast, alerts open and ended. Beside it a rain gauge on the same river, air,
-river water, tap water, a silent gauge and a station whose name is a script.
+Kim Long (river, levels in a zero) has 8 days of readings every 5 minutes, with an hour missing, suspect and
+failed ones, a stretch that came late, a forecast, alerts open and ended. Beside it a rain gauge on the same
+river, air, river water, tap water, a silent gauge and a station whose name is a script.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import yaml
+from playwright.async_api import Page, expect
 
 from alerts.forecast import store as forecasts
 from alerts.forecast.records import Made
@@ -38,7 +40,8 @@ from tests.support.feed import (
     tell,
 )
 
-DAY = 24 * HOUR
+Look = Callable[[Page, str], Awaitable[None]]
+
 LEVEL = f"{KIMLONG}/water_level"
 RAIN, AIR, WATER, TAP = "HUE-RN-HUE", "HUE-AQ-HUE", "HUE-WQ-VANNIEN", "HUE-DW-VANNIEN"
 SCRIPT = "HUE-WL-PLANTED"
@@ -218,8 +221,8 @@ def forecast(connection: Connection, key: str) -> None:
 
 def _ledger(connection: Connection, gateway: str, minute: int, stored: int, rejected: int = 0) -> None:
     connection.execute(
-        "INSERT INTO ledger (gateway, minute, messages, readable, empty, unreadable, decoded, stored, duplicate,"
-        " conflict, rejected) VALUES (%s, %s, %s, %s, 0, 0, %s, %s, %s, 0, %s)",
+        "INSERT INTO ledger (gateway, minute, messages, readable, empty, unreadable, decoded, stored,"
+        " duplicate, conflict, rejected) VALUES (%s, %s, %s, %s, 0, 0, %s, %s, %s, 0, %s)",
         (
             gateway,
             to_datetime(minute),
@@ -235,8 +238,8 @@ def _ledger(connection: Connection, gateway: str, minute: int, stored: int, reje
 
 def _refuse(connection: Connection, gateway: str, reason: str, count: int) -> None:
     connection.execute(
-        "INSERT INTO quarantine (digest, topic, payload, payload_size, reason, detail, codec, codec_version, gateway,"
-        " count, first_seen, last_seen) VALUES (%s, 't', '', 0, %s, '', 'json', 1, %s, %s, %s, %s)",
+        "INSERT INTO quarantine (digest, topic, payload, payload_size, reason, detail, codec, codec_version,"
+        " gateway, count, first_seen, last_seen) VALUES (%s, 't', '', 0, %s, '', 'json', 1, %s, %s, %s, %s)",
         (
             f"{gateway}{reason}".encode(),
             reason,
@@ -252,7 +255,8 @@ def derive(connection: Connection, key: str, time: int, value: float | None, cov
     """Store one derived row as ingest would."""
     connection.execute(
         "INSERT INTO derived (time, inputs_until, value, datastream, coverage, quality, revision)"
-        " SELECT %(at)s, %(at)s, %(value)s, id, %(coverage)s, %(quality)s, 1 FROM datastream WHERE key = %(key)s",
+        " SELECT %(at)s, %(at)s, %(value)s, id, %(coverage)s, %(quality)s, 1 FROM datastream"
+        " WHERE key = %(key)s",
         {
             "at": to_datetime(time),
             "value": value,
@@ -318,3 +322,10 @@ def flood(url: str) -> Connection:
     )
     commit(connection)
     return connection
+
+
+async def visit(page: Page, address: str) -> None:
+    """Open a view of the console that is already open."""
+    await page.evaluate("(hash) => { location.hash = hash; }", address)
+    name = address.removeprefix("#/").partition("?")[0].partition("/")[0]
+    await expect(page.locator("#view")).to_have_attribute("data-view", name)

@@ -1,8 +1,11 @@
-"""Fixtures of the tests of the console's pages: one browser, one city and one feed for a module."""
+"""What the tests of the console share: one browser, and for its pages one city and one feed for a module.
+
+A module whose city is another has fixtures of its own under these names.
+"""
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,11 +18,9 @@ from ingest.embedded import EmbeddedPostgres
 from tests.support.console import chromium, console
 from tests.support.databases import fresh_database
 from tests.support.feed import NATURE, Connection, commit
-from tests.support.pages import CITY, flood
+from tests.support.pages import CITY, Look, flood
 
-expect.set_options(timeout=30_000)  # a shared machine may pause; what never comes fails all the same
-
-Look = Callable[[Page, str], Awaitable[None]]
+PATIENCE_MS = 30_000  # a shared machine may pause; what never comes fails all the same
 
 
 @pytest.fixture
@@ -37,6 +38,7 @@ def look(tmp_path: Path) -> Look:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     """One Chromium for all; each test has a context of its own."""
+    expect.set_options(timeout=PATIENCE_MS)
     async with chromium() as found:
         yield found
 
@@ -67,12 +69,5 @@ async def feed(city: tuple[Connection, str]) -> AsyncIterator[Feed]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(browser: Browser, feed: Feed) -> AsyncIterator[Page]:
     """The console of somebody who is logged in; anything on its error console fails the test."""
-    async with console(browser, feed.url) as found:
+    async with console(browser, feed) as found:
         yield found
-
-
-async def visit(page: Page, address: str) -> None:
-    """Open a view of the console that is already open."""
-    await page.evaluate("(hash) => { location.hash = hash; }", address)
-    name = address.removeprefix("#/").partition("?")[0].partition("/")[0]
-    await expect(page.locator("#view")).to_have_attribute("data-view", name)
