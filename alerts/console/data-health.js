@@ -4,10 +4,11 @@
 import { h } from "./dom.js";
 import * as format from "./format.js";
 import { matches } from "./fold.js";
+import { gapReason } from "./handover-report.js";
 import { flagBar, flagWords } from "./station-quality.js";
 import { grid } from "./tables.js";
 import { chip, freshness } from "./view.js";
-import { pick, property, reason, word } from "./words.js";
+import { pick, property, word } from "./words.js";
 
 const GATEWAY_STATES = ["silent", "never", "unknown", "late", "heard"]; // worst first
 const SIGNALS = ["no_data", "never", "unknown", "late", "fresh"];
@@ -25,7 +26,7 @@ export function gateways(told, names, wish, known) {
     order(GATEWAY_STATES)(state(one), state(other)) ||
     other.rejected + other.unreadable - one.rejected - one.unreadable;
   const shown = told.gateways.filter((each) => matches(wish, gatewayTexts(each, names))).sort(worse);
-  const columns = ["signal", "gateway_label", "silent_since", "behind_it", ["messages", true], "fate", "rejects"];
+  const columns = ["signal", "gateway_label", "silent_since", ["messages", true], "fate", "rejects", "behind_it"];
   return grid(
     word("gateways_title"),
     columns,
@@ -46,15 +47,18 @@ function gatewayRow(each, state, names) {
       [signal(state, `gateway_${state}`), each.alerts.map((id) => h("a", { href: `#/alert/${id}` }, word("alert")))],
       [each.gateway, !each.known && chip("warn", word("not_in_catalogue"))],
       each.last_heard ? h("time", { datetime: each.last_heard }, format.moment(each.last_heard)) : word("never_heard"),
-      h("span", { class: "behind" }, behind(each, names)),
       format.number(each.messages, 0),
       fates(each),
       rejects(each),
+      h("span", { class: "behind" }, behind(each, names)),
     ],
   };
 }
 
-const signal = (state, key) => h("span", { class: `signal ${state}` }, h("i", { "aria-hidden": "true" }), word(key));
+const LAMPS = { heard: "fresh", silent: "no_data" }; // the same signs as of a station
+
+const signal = (state, key) =>
+  h("span", { class: `signal ${LAMPS[state] ?? state}` }, h("i", { "aria-hidden": "true" }), word(key));
 
 function behind({ stations }, names) {
   const named = stations.slice(0, NAMED).map((id) => pick(names.get(id)?.name) || id);
@@ -197,7 +201,7 @@ export function gaps(told) {
   if (!told.gaps.length) return h("p", { class: "none" }, word("nothing"));
   const time = (stamp) => (stamp ? h("time", { datetime: stamp }, format.full(stamp)) : word("not_known"));
   const rows = told.gaps.map((each) => ({
-    cells: [time(each.started_at), time(each.ended_at), each.topics.join(", "), reason(each.reason)],
+    cells: [time(each.started_at), time(each.ended_at), each.topics.join(", "), gapReason(each)],
   }));
   return grid(word("handover_gaps"), ["begins", "ends", "topics", "why"], rows);
 }

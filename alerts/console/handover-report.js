@@ -7,7 +7,7 @@ import { called } from "./station-facts.js";
 import { section } from "./tables.js";
 import { isSuspect } from "./series.js";
 import { chip } from "./view.js";
-import { pick, property, reason, said, word } from "./words.js";
+import { pick, property, said, word } from "./words.js";
 
 // `stations`: as the feed has them, for the names of levels.
 export function report(told, stations) {
@@ -76,7 +76,7 @@ function forecasts(due, streams) {
       place(each),
       [h("b", {}, level(each, streams.get(each.key))), ` ${amount(each.mark, "m")}`],
       at(each.at),
-      [at(each.earliest), " – ", each.latest ? at(each.latest) : word("not_known")],
+      [at(each.earliest), " – ", each.latest ? at(each.latest) : beyond(each)],
       likely(each.chance.at(-1)),
     ],
   }));
@@ -90,6 +90,9 @@ function forecasts(due, streams) {
 }
 
 const level = ({ passes, mark }, stream) => passes ?? (stream?.levels.length ? called(mark, stream) : "");
+
+// Later than the longest horizon that was foretold.
+const beyond = ({ chance }) => said("beyond", { hours: format.number(chance.at(-1).hours, 0) });
 
 const likely = ({ hours, probability }) =>
   `${format.number(100 * probability, 0)}\u00a0% (${format.number(hours, 0)}\u00a0${word("hour")})`;
@@ -151,9 +154,12 @@ function silences(quiet) {
   return section("handover_silences", ["subject", "owner", "begins", "ends", "why"], rows);
 }
 
+// Why the broker kept nothing for us, as ingest says it: "session lost".
+export const gapReason = ({ reason }) => word(`gap_${reason.replaceAll(" ", "_")}`);
+
 function gaps(lost) {
   const rows = lost.map((each) => ({
-    cells: [at(each.started_at), at(each.ended_at), each.topics.join(", "), reason(each.reason)],
+    cells: [at(each.started_at), at(each.ended_at), each.topics.join(", "), gapReason(each)],
   }));
   return section("handover_gaps", ["begins", "ends", "subject", "why"], rows);
 }
@@ -170,7 +176,7 @@ function refused(gateways) {
   return section("handover_refused", ["gateway_label", ["refused_label", true], "peak_label", "why"], rows);
 }
 
-function receivers(failing) {
+export function receivers(failing) {
   const rows = failing.map((each) => ({
     cells: [
       each.receiver,

@@ -14,7 +14,7 @@ export const endedAt = (alert) => alert.ended_at;
 
 // `alerts`: all of the station as the server told them, or null where it did not; `known`: whether it can claim
 // anything now.
-export function stationAlerts(station, alerts, known) {
+export function stationAlerts(station, alerts, comments, known) {
   const told = alerts?.filter((alert) => !alert.newest.shadow) ?? [];
   const open = told.filter((alert) => endedAt(alert) === null);
   const ended = told.filter((alert) => endedAt(alert) !== null).slice(0, ENDED_SHOWN);
@@ -38,6 +38,7 @@ export function stationAlerts(station, alerts, known) {
           ended.map((alert) => item(alert, true)),
         )
       : h("p", { class: "none" }, word(alerts ? "no_past_alerts" : "kept_unknown")),
+    comments.length > 0 && [h("h4", {}, word("comments")), h("ul", { class: "comments" }, comments.map(comment))],
     h("a", { href: `#/history?${new URLSearchParams({ q: station.id })}` }, word("all_in_history")),
   );
 }
@@ -59,6 +60,9 @@ function item(alert, known) {
     h("p", {}, deeds(alert.handling)),
   );
 }
+
+const comment = (event) =>
+  h("li", {}, said("latest_comment", { by: event.by, at: format.moment(event.detected_at), text: event.comment }));
 
 const time = (stamp) => h("time", { datetime: stamp }, format.moment(stamp));
 

@@ -12,6 +12,7 @@ const BUCKETS = [
 ];
 const PAGE = 5_000; // rows: the most that the server gives at once
 const MOST_PAGES = 10; // more than a chart can hold is a mistake of ours
+const COMMENTS = 6; // the newest: all of them stand at their alerts
 const HOUR_MS = 3_600_000;
 const FORESEEN_MS = 6 * HOUR_MS; // the longest horizon of the forecasts
 const MARGIN = 0.02; // of the range, so that the newest point does not stand on the edge
@@ -88,6 +89,7 @@ export async function load(api, station, stream, stations, span, now) {
     rain: rain && rowsOf(api, rain.stream, span, rainRolled),
     forecast: foreseen(stream) ? api.get(`/api/v1/forecasts?${places}`) : null,
     alerts: api.get(`/api/v1/alerts?${places}&state=all`),
+    comments: api.get(`/api/v1/events?${places}&kind=commented&limit=${COMMENTS}`),
   };
   const { answers, missing } = await settle(asked);
   const { rows } = answers;
@@ -106,6 +108,7 @@ export async function load(api, station, stream, stations, span, now) {
     },
     forecast: answers.forecast?.forecasts.find((each) => each.datastream === stream.key) ?? null,
     alerts: answers.alerts?.alerts ?? null,
+    comments: answers.comments?.events.toReversed() ?? [],
     windows: worked(station, stream, rows, rolled?.[1] ?? stream.cadence_s),
     missing,
   };

@@ -1,6 +1,7 @@
 // Are the data well: gateways and what became of what they sent, each datastream's last day, times in which readings
 // may have been lost, and what was refused. Worst first. Opened by the router as #/data?q=...
 
+import { receivers } from "./handover-report.js";
 import { datastreams, gaps, gateways, refusals } from "./data-health.js";
 import { h } from "./dom.js";
 import { Kept, notice } from "./kept.js";
@@ -39,6 +40,10 @@ class DataPage {
         () => wholeQuality(api),
         () => this.render(),
       ),
+      handover: new Kept(
+        () => api.get("/api/v1/handover"),
+        () => this.render(),
+      ),
       gaps: new Kept(
         () => api.get("/api/v1/gaps"),
         () => this.render(),
@@ -62,6 +67,7 @@ class DataPage {
         part("datastreams", "datastreams_title"),
         part("refusals", "refused_title"),
         part("gaps", "handover_gaps"),
+        h("div", { "data-part": "receivers" }, (this.places.receivers = h("div"))),
       ),
     );
   }
@@ -105,12 +111,13 @@ class DataPage {
     const { stations } = this.feed;
     const known = !["unknown", "connecting"].includes(this.feed.sight().state);
     const names = new Map(stations.map((each) => [each.id, each]));
-    const { gateways: heard, quality, gaps: lost } = this.kept;
+    const { gateways: heard, quality, gaps: lost, handover } = this.kept;
     this.fill("gateways", [heard], [wish, known, stations.length], () => gateways(heard.value, names, wish, known));
     const fresh = stations.flatMap((each) => each.datastreams.map((one) => [one.key, one.freshness]));
     this.fill("datastreams", [quality], [wish, known, fresh], () => datastreams(stations, quality.value, wish, known));
     this.fill("refusals", [heard], [], () => refusals(heard.value));
     this.fill("gaps", [lost], [], () => gaps(lost.value));
+    this.fill("receivers", [handover], [], () => receivers(handover.value.receivers));
   }
 
   // Drawn anew only where something has changed: who scrolls or selects in a table is left alone.

@@ -89,7 +89,7 @@ class StationPage {
     if (!this.stream || !this.feed.asOf?.now) return;
     if (!this.parts.tools.hasChildNodes()) this.renderTools();
     const alerts = this.feed.alerts.filter((alert) => alert.newest.station === this.id);
-    const told = alerts.map((each) => each.newest.seq);
+    const told = alerts.map((each) => [each.newest.seq, each.handling.version]);
     const mark = JSON.stringify([this.stream.key, this.stream.newest?.time, told, this.known]);
     if (mark === this.mark) return;
     this.mark = mark;
@@ -153,7 +153,7 @@ class StationPage {
     const { station, stream } = this;
     if (!station || !stream) return;
     this.parts.side.replaceChildren(
-      stationAlerts(station, this.series.value?.alerts ?? null, this.known),
+      stationAlerts(station, this.series.value?.alerts ?? null, this.series.value?.comments ?? [], this.known),
       sumsList(station, stream, this.known) ?? "",
       stream.derived ? "" : lastDay(this.quality, stream),
       sheet(station, stream, this.detail.value),

@@ -11,6 +11,7 @@ export const PAGES = {
   missing_parts: ["Không biết, vì không tải được: {parts}.", "Not known, since it could not be loaded: {parts}."],
   part_rain: ["mưa", "rain"],
   part_forecast: ["dự báo", "forecast"],
+  part_comments: ["ghi chú", "comments"],
   part_alerts: ["cảnh báo của trạm", "the station's alerts"],
   back_to_watch: ["Về trang theo dõi", "Back to the watch"],
 
@@ -144,7 +145,7 @@ export const PAGES = {
   reference_label: ["Mốc 0", "Zero"],
   reference_not_a_level: ["không phải độ cao", "not a height"],
   reference_depth: ["tính từ mặt đường", "depth above the street"],
-  reference_surveyed: ["đã đo cao độ", "surveyed"],
+  reference_referenced: ["đã đo cao độ", "surveyed"],
   reference_exercise: ["chỉ dùng cho diễn tập", "for exercises only"],
   reference_unreferenced: ["chưa quy chiếu", "not referenced"],
   zero_label: ["Cao độ đầu đo", "Sensor's height"],
@@ -165,6 +166,7 @@ export const PAGES = {
   past_alerts: ["Đã kết thúc", "Ended"],
   no_past_alerts: ["Chưa có cảnh báo nào đã kết thúc.", "No alert has ended yet."],
   all_in_history: ["Xem tất cả trong lịch sử", "All of them in the history"],
+  comments: ["Ghi chú", "Comments"],
   latest_comment: ["{by}, {at}: {text}", "{by}, {at}: {text}"],
 
   limits_label: ["So với giới hạn", "Against the limits"],
@@ -198,6 +200,8 @@ export const PAGES = {
   handover_silences: ["Đang tắt tiếng", "Silenced"],
   handover_silent: ["Trạm mất tín hiệu", "Silent stations"],
   handover_gaps: ["Mất phiên với máy chủ MQTT", "Lost sessions with the broker"],
+  gap_session_lost: ["máy chủ MQTT quên phiên của ta", "the broker forgot our session"],
+  gap_first_session: ["phiên đầu tiên", "first session"],
   handover_refused: ["Bản tin bị từ chối", "Refused messages"],
   handover_highest: ["Mực nước cao nhất trong ca", "Highest water of the shift"],
   handover_forecasts: ["Dự báo vượt mức", "Levels expected to be passed"],

@@ -449,7 +449,10 @@ async def test_the_health_of_the_data_shows_the_worst_first(page: Page, look: Lo
     await expect(level).to_contain_text("1 giờ từ 04:00 27/10")
     await expect(level).to_contain_text("5\u00a0%")  # came late
     await expect(page.locator("[data-reason]").first).to_have_attribute("data-reason", "unknown_device")
-    await expect(page.locator("[data-part=gaps]")).to_contain_text("04:00:00 27/10/2025")
+    gaps = page.locator("[data-part=gaps]")
+    await expect(gaps).to_contain_text("04:00:00 27/10/2025")
+    await expect(gaps).to_contain_text("máy chủ MQTT quên phiên của ta")
+    await expect(page.locator("[data-part=receivers]")).to_contain_text("Không có.")
     await look(page, "data-vi")
     await page.locator("#data-search").fill("tram mua")
     await expect(streams).to_have_count(1)

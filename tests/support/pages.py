@@ -1,4 +1,4 @@
-"""A city for the console's pages: the flood's morning of 27 October 2025 with everything that a page can show.
+"""A city for the console's pages: the flood's morning of 27 October 2025 with everything that pages show.
 
 Kim Long (river, levels in a zero) has 8 days of readings every 5 minutes, with an hour missing, suspect and
 failed ones, a stretch that came late, a forecast, alerts open and ended. Beside it a rain gauge on the same
@@ -317,7 +317,7 @@ def flood(url: str) -> Connection:
     _refuse(connection, "gw-stranger", "unknown_device", 40)
     connection.execute(
         "INSERT INTO gap (partition, session, topics, started_at, ended_at, reason)"
-        " VALUES ('hue', 1, '{hue/v1/#}', %s, %s, 'session_lost')",
+        " VALUES ('hue', 1, '{hue/v1/#}', %s, %s, 'session lost')",
         (to_datetime(GAP[0]), to_datetime(GAP[1])),
     )
     commit(connection)
