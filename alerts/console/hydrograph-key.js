@@ -49,7 +49,7 @@ function signs(told) {
     ["suspect", !rolled && rows.some(series.isSuspect)],
     ["failed", raw && rows.some(series.isFailed)],
     ["backfilled", raw && rows.some((row) => series.isUsable(row) && series.isBackfilled(row, stream.cadence_s))],
-    ["silence", series.unknown(told).length > 0],
+    ["silence", [told, ...(rain ? [{ ...told, ...rain }] : [])].some((each) => series.unknown(each).length > 0)],
     ["worked_on", windows.length > 0],
     ["rain", wet || Boolean(rain), rain?.label ?? word("property_rainfall")],
     ["forecast_band", Boolean(forecast?.horizons.length)],

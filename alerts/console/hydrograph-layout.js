@@ -14,6 +14,7 @@ const ROOM = 0.06; // of the height, above and below what is drawn
 const LEAST_HEIGHT = { m: 0.5 }; // what a chart spans at least, so that noise does not look like a flood
 const LEAST_SHARE = 0.2; // of the highest value, for other units
 const HOVER_PX = 40; // a finger finds a point
+const LATE_SHARE_NARROW = 0.5;
 const LATE_SHARE = 0.85; // of the range: what begins later has no room to its right
 
 export const sooner = (one, other) => (Date.parse(one) < Date.parse(other) ? one : other);
@@ -50,6 +51,7 @@ export function layout(told, look, data) {
       visible: Boolean(above),
     },
     yaxis3: { overlaying: "y", range: [0, 1], visible: false, fixedrange: true },
+    yaxis4: { overlaying: "y2", range: [0, 1], visible: false, fixedrange: true },
     shapes: [...scale(told, look), ...bands(told, look), ...limits(told, look), present(told, look)],
     annotations: [...names(told, look), origin(told, look)].filter(Boolean),
   };
@@ -60,7 +62,7 @@ const title = ({ property: measures, unit }) =>
 
 // Everything that is drawn, and the next level above it; from 0 for what cannot be less.
 function height({ stream, marks }, data) {
-  const drawn = data.filter((trace) => !["y2", "y3"].includes(trace.yaxis)).flatMap((trace) => trace.y);
+  const drawn = data.filter((trace) => !["y2", "y3", "y4"].includes(trace.yaxis)).flatMap((trace) => trace.y);
   const seen = drawn.filter((value) => value !== null);
   const levels = marks.map((level) => level.value);
   const top = Math.max(...seen, -Infinity);
@@ -153,7 +155,7 @@ function origin({ forecast, since, ends }, look) {
   return {
     xref: "x",
     x: onAxis(at),
-    xanchor: (at - from) / (to - from) > LATE_SHARE ? "right" : "left",
+    xanchor: (at - from) / (to - from) > (look.narrow ? LATE_SHARE_NARROW : LATE_SHARE) ? "right" : "left",
     yref: "y domain",
     y: 0,
     yanchor: "bottom",

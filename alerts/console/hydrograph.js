@@ -175,23 +175,33 @@ function passing(forecast, ink) {
   ];
 }
 
-// Times in which the sensor was worked on, and times of which nothing is known, across the whole height.
+// Times in which the sensor was worked on, and times of which nothing is known, across the whole height: of the rain
+// too, where an empty place would look dry.
 function hatched(told, look) {
-  const silent = series.unknown(told);
-  const { since } = told;
+  const { since, rain: beside } = told;
   const worked = told.windows.map((window) => [later(window.begins, since), sooner(window.ends, told.until)]);
+  const silent = { shape: "/", fgcolor: look.colour("--hatch-line"), solidity: 0.22 };
   return [
-    blocks("silence", silent, { shape: "/", fgcolor: look.colour("--hatch-line"), solidity: 0.22 }),
+    blocks("silence", series.unknown(told), silent),
     blocks("worked_on", worked, { shape: "x", fgcolor: look.colour("--warn-ink"), solidity: 0.12 }),
+    ...(beside ? [blocks("silence", series.unknown({ ...told, ...beside }), silent, "rain")] : []),
   ];
 }
 
 const later = (one, other) => (Date.parse(one) > Date.parse(other) ? one : other);
 
-function blocks(key, times, pattern) {
+function blocks(key, times, pattern, of = "") {
   const corners = times.filter(([from, to]) => Date.parse(from) < Date.parse(to)).map((pair) => pair.map(onAxis));
   const x = corners.flatMap(([from, to], place) => [...(place ? [null] : []), from, from, to, to]);
   const y = corners.flatMap((_, place) => [...(place ? [null] : []), 0, 1, 1, 0]);
   const fillpattern = { fillmode: "replace", size: 9, bgcolor: "rgba(0,0,0,0)", ...pattern };
-  return area({ meta: key, name: name(key), x, y, yaxis: "y3", fillpattern, fillcolor: pattern.fgcolor });
+  return area({
+    meta: key + of,
+    name: name(key),
+    x,
+    y,
+    yaxis: of ? "y4" : "y3",
+    fillpattern,
+    fillcolor: pattern.fgcolor,
+  });
 }

@@ -204,6 +204,8 @@ async def test_a_long_range_is_rolled_up_with_lowest_and_highest(page: Page, loo
     assert None in mean["y"]
     assert max(value for value in spread["y"] if value) > max(value for value in mean["y"] if value)
     await expect(page.locator(".notes")).to_contain_text("Mỗi điểm gộp 15 phút")
+    dry = await trace(page, "silencerain")  # no rain was told of then: that is not "no rain fell"
+    assert (dry["x"][0], dry["x"][2]) == ("2025-10-20T07:00:00.000", "2025-10-26T07:10:00.000")
     assert "range=7d" in page.url
     await look(page, "station-7d")
 
@@ -459,6 +461,7 @@ async def test_the_health_of_the_data_shows_the_worst_first(page: Page, look: Lo
     await expect(gateways).to_have_count(1)
     await page.locator("[data-language=en]").click()
     await expect(page.locator("h2")).to_have_text("Health of the data")
+    await expect(streams).to_have_count(1)
     await look(page, "data-en")
 
 
