@@ -38,9 +38,8 @@ export class Api {
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
-    const answer = await response.json().catch(() => ({}));
-    if (response.ok) return answer;
-    const problem = new Problem(response.status, answer);
+    if (response.ok) return response.status === 204 ? {} : response.json(); // one that breaks off throws
+    const problem = new Problem(response.status, await response.json().catch(() => ({})));
     if (response.status === 401) this.onUnauthorised(problem);
     throw problem;
   }

@@ -34,7 +34,7 @@ export class SeriesPlace {
 
   draw(value, range) {
     if (!this.chart) this.begin(value);
-    const told = { ...value, rain: named(value), range, alerts: spans(value.alerts), marks: marksOf(value) };
+    const told = { ...value, rain: named(value), range, alerts: spans(value), marks: marksOf(value) };
     this.beside.replaceChildren(key(told), notes(value));
     this.chart
       .draw((look) => figure(told, look))
@@ -75,10 +75,14 @@ function named({ station, rain }) {
   return { ...rain, label: own ? word("rain_own") : said("rain_from", { name: pick(rain.station.name), km }) };
 }
 
-// Alerts as bands: from when to when each stood.
-const spans = (alerts) =>
+// Alerts as bands: from when to when each stood, of those that stood in the chart's time.
+const spans = ({ alerts, since, ends }) =>
   (alerts ?? [])
     .filter(({ newest }) => !newest.shadow)
+    .filter(
+      ({ began_at: from, ended_at: to }) =>
+        Date.parse(from) < Date.parse(ends) && !(Date.parse(to) < Date.parse(since)),
+    )
     .map(({ began_at, ended_at, newest: { severity } }) => ({ began_at, ended_at, severity }));
 
 // What the values are held against: the levels of the water, or the limits of its quality.

@@ -89,6 +89,7 @@ class HandoverPage {
   }
 
   acceptance(value) {
+    if (!this.session.may("acknowledge")) return h("p", { class: "acceptance" }, word("accept_may_not"));
     const leaver = h("input", {
       id: "leaver",
       required: "",

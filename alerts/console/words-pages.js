@@ -247,6 +247,10 @@ export const PAGES = {
     "{incoming} đã nhận ca từ {leaver} lúc {at}. Số cảnh báo được trả lại: {count}.",
     "{incoming} took over from {leaver} at {at}. Alerts released: {count}.",
   ],
+  accept_may_not: [
+    "Bạn đăng nhập với quyền xem; nhận ca cần quyền tiếp nhận.",
+    "You are logged in to read; taking over needs the right to acknowledge.",
+  ],
   accept_refused: ["Chưa nhận ca được", "Not taken over"],
   accept_conflict: [
     "Có diễn biến nặng sau biên bản này. Hãy lập lại và đọc trước khi nhận ca.",

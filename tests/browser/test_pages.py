@@ -433,6 +433,7 @@ async def test_events_stand_by_their_numbers(page: Page, look: Look) -> None:
     await look(page, "events-vi")
     await page.locator("[data-language=en]").click()
     await expect(page.locator("h2")).to_have_text("History of alerts")
+    await expect(numbers.first).to_have_text("3")
     await look(page, "events-en")
 
 

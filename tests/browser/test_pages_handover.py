@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
+from alerts.access import Scope
 from alerts.api.serve import Feed
 from alerts.handling import Action
 from alerts.handling_store import act
@@ -69,6 +70,13 @@ async def test_paper_has_the_report_the_names_and_lines_to_sign_and_nothing_of_t
     await look(page, "handover-print")
     pdf = await page.pdf(prefer_css_page_size=True, print_background=True)
     assert f"/MediaBox [0 0 {A4[0]}".encode() in pdf or b"/MediaBox [0 0 594" in pdf
+
+
+async def test_who_may_only_read_is_told_so_and_given_no_button(browser: Browser, feed: Feed) -> None:
+    async with console(browser, feed, scope=Scope.READ) as page:
+        await visit(page, "#/handover")
+        await expect(page.locator(".acceptance")).to_contain_text("nhận ca cần quyền tiếp nhận")
+        await expect(page.get_by_role("button", name="Nhận ca")).to_have_count(0)
 
 
 async def test_who_takes_over_is_named_and_what_came_since_the_report_is_said(
