@@ -37,6 +37,13 @@ export function eventsTable({ events, head, position, next }, go) {
   ];
 }
 
+// Why, where the data alone do not say it; for some reasons the server has no words but its own.
+function why({ by, reason }) {
+  if (by || !reason) return "";
+  const key = `why_${reason.replaceAll(" ", "_")}`;
+  return word(key) === key ? reason : word(key);
+}
+
 const row = (event) => ({
   "data-severity": event.severity,
   "data-seq": event.seq,
@@ -46,6 +53,6 @@ const row = (event) => ({
     [word(`kind_${event.kind}`), event.shadow && chip("dull", word("shadow"))],
     h("a", { href: `#/alert/${event.alert_id}` }, pick(event.headline)),
     event.by || "–",
-    event.comment || event.reason || "–",
+    event.comment || why(event) || "–",
   ],
 });
