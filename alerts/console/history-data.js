@@ -9,8 +9,6 @@ const PAGE = 100; // of an answer
 const ENOUGH = 50; // rows to show before somebody asks for more
 const MOST_PAGES = 20; // asked one after another while few of them fit
 
-export const FIELDS = ["range", "since", "until", "q", "rule", "severity", "state", "by", "view", "after"];
-
 // {since, until} of the form, RFC 3339; an end that is not given is open.
 export function span(query, now) {
   if (query.get("since") || query.get("until")) return { since: query.get("since"), until: query.get("until") };
@@ -21,7 +19,7 @@ export function span(query, now) {
 }
 
 // The stations that a text means: by name, river, ward or id, in any writing. Null: all of them.
-export function meant(query, stations) {
+function meant(query, stations) {
   const wish = query.get("q")?.trim();
   if (!wish) return null;
   return stations.filter((each) => matches(wish, texts(each))).map((each) => each.id);

@@ -5,7 +5,7 @@ import * as format from "./format.js";
 import { notice } from "./kept.js";
 import { said, word } from "./words.js";
 
-export const FLAGS = ["passed", "not_evaluated", "suspect", "failed", "missing"];
+const FLAGS = ["passed", "not_evaluated", "suspect", "failed", "missing"];
 
 // Null in a share is not zero: nothing was asked for.
 export const share = (value) => (value === null ? word("not_known") : `${format.percent(value)}\u00a0%`);

@@ -5,7 +5,7 @@ import { csv, save } from "./csv.js";
 import { h } from "./dom.js";
 import { eventsTable } from "./history-events.js";
 import { FILE_COLUMNS, alertsTable, fileRow } from "./history-table.js";
-import { FIELDS, address, chosen, collect } from "./history-data.js";
+import { address, chosen, collect } from "./history-data.js";
 import { Kept, notice } from "./kept.js";
 import { momentField, read } from "./moment-field.js";
 import { said, word } from "./words.js";
