@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 import * as format from "./format.js";
 import { matches } from "./fold.js";
 import { gapReason } from "./handover-report.js";
-import { flagBar, flagWords } from "./station-quality.js";
+import { flagBar, flagWords, hasGap } from "./station-quality.js";
 import { grid } from "./tables.js";
 import { chip, freshness } from "./view.js";
 import { pick, property, word } from "./words.js";
@@ -13,7 +13,6 @@ import { pick, property, word } from "./words.js";
 const GATEWAY_STATES = ["silent", "never", "unknown", "late", "heard"]; // worst first
 const SIGNALS = ["no_data", "never", "unknown", "late", "fresh"];
 const OLD = new Set(["no_data", "never", "unknown", "silent"]);
-const MISSED_AFTER = 1.5; // cadences without a reading: less is the cadence itself
 const FATES = ["stored", "duplicates", "conflicts", "rejected"];
 const NAMED = 4; // stations behind a gateway that are named in its row; the rest are counted
 
@@ -193,7 +192,7 @@ function present({ present: share }) {
 }
 
 const gap = ({ longest_gap_s: seconds, gap_since }, { cadence_s: cadence }) =>
-  seconds > MISSED_AFTER * cadence
+  hasGap(seconds, cadence)
     ? [format.span(seconds), h("small", {}, ` ${word("since")} ${format.moment(gap_since)}`)]
     : word("no_gap");
 

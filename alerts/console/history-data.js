@@ -10,7 +10,7 @@ const ENOUGH = 50; // rows to show before somebody asks for more
 const MOST_PAGES = 20; // asked one after another while few of them fit
 
 // {since, until} of the form, RFC 3339; an end that is not given is open.
-export function span(query, now) {
+function span(query, now) {
   if (query.get("since") || query.get("until")) return { since: query.get("since"), until: query.get("until") };
   const days = DAYS[query.get("range") ?? "7d"];
   return days

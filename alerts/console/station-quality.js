@@ -5,10 +5,11 @@ import * as format from "./format.js";
 import { notice } from "./kept.js";
 import { said, word } from "./words.js";
 
-const FLAGS = ["passed", "not_evaluated", "suspect", "failed", "missing"];
+const MISSED_AFTER = 1.5; // cadences without a reading: less is the cadence itself
 
-// Null in a share is not zero: nothing was asked for.
-export const share = (value) => (value === null ? word("not_known") : `${format.percent(value)}\u00a0%`);
+export const hasGap = (seconds, cadence) => seconds > MISSED_AFTER * cadence;
+
+const FLAGS = ["passed", "not_evaluated", "suspect", "failed", "missing"];
 
 // A bar of the flags, each as wide as its share; the words under it say the same.
 export function flagBar(flags, label) {
@@ -50,7 +51,9 @@ function told(found) {
   const words = flagWords(found.flags);
   const lines = [
     found.present !== null && said("completeness", { share: format.percent(found.present) }),
-    found.longest_gap_s > 0 ? said("longest_gap", { span: format.span(found.longest_gap_s) }) : word("no_gap"),
+    hasGap(found.longest_gap_s, found.cadence_s)
+      ? said("longest_gap", { span: format.span(found.longest_gap_s) })
+      : word("no_gap"),
     found.late !== null && said("late_share", { share: Math.ceil(100 * found.late - 1e-9) }),
   ];
   return [
