@@ -37,6 +37,9 @@ export function moment(stamp) {
     : `${hour}:${minute}, ${day} ${MONTHS[month]}`;
 }
 
+// "07:00:05 27/10/2025" or "07:00:05, 27 Oct 2025"
+export const full = (stamp) => `${clock(stamp)}${language() === "vi" ? " " : ", "}${date(stamp)}`;
+
 // The same, shorter where it is the day of `now`: "07:00".
 export function near(stamp, now) {
   const [at, beside] = [local(stamp), local(now ?? stamp)];
@@ -54,6 +57,8 @@ export function number(value, digits = 2) {
 
 const DIGITS = { m: 2, mm: 1, "m3/s": 0, "%": 1, "ug/m3": 1, 1: 0 };
 const UNITS = { "m3/s": "m³/s", "ug/m3": "µg/m³", 1: "" };
+
+export const unit = (name) => UNITS[name] ?? name;
 
 export function quantity(value, unit) {
   return `${number(value, DIGITS[unit] ?? 2)}\u00a0${UNITS[unit] ?? unit}`.trimEnd();

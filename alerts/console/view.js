@@ -33,7 +33,7 @@ function nextLevel(level, unit) {
 }
 
 const reached = (level) => level?.rank > 0 && chip(`l${shade(level.rank)}`, level.name);
-const distances = (stream) => [margin(stream), nextLevel(stream.level, stream.unit)].filter(Boolean).join(", ");
+export const distances = (stream) => [margin(stream), nextLevel(stream.level, stream.unit)].filter(Boolean).join(", ");
 
 export function freshness(state, known) {
   const shown = known ? state : "unknown";

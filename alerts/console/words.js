@@ -3,11 +3,13 @@
 // file of their own, words-NAME.js, whose table is spread into WORDS below.
 
 import { ALERTS } from "./words-alerts.js";
+import { PAGES } from "./words-pages.js";
 
 export const LANGUAGES = ["vi", "en"];
 
 export const WORDS = {
   ...ALERTS,
+  ...PAGES,
   title: ["Giám sát ngập lụt và môi trường Huế", "Huế flood and environment watch"],
   skip: ["Đến nội dung chính", "Skip to the content"],
   nav_watch: ["Theo dõi", "Watch"],
