@@ -15,6 +15,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from alerts import wire
+from alerts.api import conditional
 from alerts.sight import AsOf
 
 JSON = "application/json"
@@ -64,9 +65,7 @@ def weak_tag(*parts: object) -> str:
 
 def matches(request: Request, tag: str) -> bool:
     """Whether the client holds this version (RFC 9110 13.1.2, weak comparison)."""
-    given = request.headers.get("if-none-match", "")
-    bare = tag.removeprefix("W/")
-    return given.strip() == "*" or any(each.strip().removeprefix("W/") == bare for each in given.split(","))
+    return conditional.unchanged(request.headers, tag)
 
 
 def unchanged(tag: str, as_of: AsOf) -> Response:

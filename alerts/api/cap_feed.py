@@ -9,14 +9,16 @@ may read.
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from starlette.responses import Response
 
 from alerts import handling_store, store, wire
 from alerts.access import Principal, Scope
+from alerts.api.answers import sighted
 from alerts.api.conditional import SETTLED, unchanged, validators
+from alerts.api.documents import files
 from alerts.api.guard import needs
 from alerts.api.hub import Hub
 from alerts.cap import feed
@@ -31,9 +33,6 @@ ATOM_TYPE = "application/atom+xml; charset=utf-8"
 GEOJSON_TYPE = "application/geo+json"
 MINE = {"Cache-Control": "private, no-cache"}  # what is seen depends on who asks
 FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
-Answers = dict[int | str, dict[str, Any]]
-NOT_MODIFIED: Answers = {304: {"description": "What you have is right"}}
-MISSING: Answers = {404: {"description": "There is no such document"}}
 
 Reading = Annotated[Principal, Depends(needs(Scope.READ, public="cap"))]
 Page = Annotated[
@@ -46,15 +45,13 @@ def cap_router() -> APIRouter:
     """The three documents."""
     documents = _Documents()
     router = APIRouter(prefix="/api/v1/cap", tags=["cap"])
-    router.get("/feed.atom", responses=_of("application/atom+xml") | MISSING)(documents.atom)
-    router.get("/alerts.geojson", responses=_of(GEOJSON_TYPE))(documents.geojson)
-    router.get("/{identifier}.xml", responses=_of(MEDIA_TYPE) | MISSING)(documents.message)
+    for path, name, media_type, document in (
+        ("/feed.atom", "followCap", "application/atom+xml", documents.atom),
+        ("/alerts.geojson", "mapAlerts", GEOJSON_TYPE, documents.geojson),
+        ("/{identifier}.xml", "getCapMessage", MEDIA_TYPE, documents.message),
+    ):
+        router.get(path, operation_id=name, responses=files((media_type,), tagged=True))(document)
     return router
-
-
-def _of(media_type: str) -> Answers:
-    """What the OpenAPI document says of the answers."""
-    return {200: {"content": {media_type: {}}}} | NOT_MODIFIED
 
 
 class _Documents:
@@ -69,16 +66,17 @@ class _Documents:
     def atom(self, request: Request, reader: Reading, page: Page = None) -> Response:
         """CAP messages, newest first: an Atom feed of the newest ones, with links into its archive."""
         hub: Hub = request.app.state.hub
+        as_of = hub.as_of
         may = reader.may(Scope.READ)
         with hub.reader.snapshot() as connection:
             head = cap_store.head(connection, restricted=may)
             full = feed.pages(head.number)
             if page is not None and page > full:
                 raise HTTPException(404, f"The archive has {full} full pages.")
-            sight, since = self._look(hub.as_of, head.now)
+            sight, since = self._look(as_of, head.now)
             changed = max(head.created_at, since)
             etag = f'"{page}-{int(may)}"' if page else f'"{head.number}-{"-".join(sight)}-{int(may)}"'
-            headers = MINE | validators(etag, changed, head.now)
+            headers = MINE | validators(etag, changed, head.now) | sighted(as_of)
             if unchanged(request.headers, etag, changed):
                 return Response(status_code=304, headers=headers)
             stored = cap_store.page(connection, *feed.numbers(page, head.number), restricted=may)
@@ -95,7 +93,7 @@ class _Documents:
             told = store.head(connection), messages, self._version_of(catalogue), *_sight(as_of)
             unknown = ",".join((*as_of.stations_unknown, "", *as_of.stations_not_monitored))
             etag = f'W/"{hashlib.sha256(repr((told, unknown)).encode()).hexdigest()[:20]}"'
-            headers = MINE | validators(etag)
+            headers = MINE | validators(etag) | sighted(as_of)
             if unchanged(request.headers, etag):
                 return Response(status_code=304, headers=headers)
             opened = [alert.newest for alert in store.open_alerts(connection)]
@@ -114,9 +112,8 @@ class _Documents:
         if found is None or not (found.public or reader.may(Scope.READ)):
             raise HTTPException(404, "There is no such message.")
         etag = f'"{identifier}"'
-        headers = FOR_EVER | validators(
-            etag, found.created_at, found.created_at + SETTLED
-        )  # it never changes
+        settled = found.created_at + SETTLED  # it never changes
+        headers = FOR_EVER | validators(etag, found.created_at, settled) | sighted(hub.as_of)
         if unchanged(request.headers, etag, found.created_at):
             return Response(status_code=304, headers=headers)
         return Response(found.xml, headers=headers, media_type=MEDIA_TYPE)

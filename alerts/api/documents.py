@@ -30,6 +30,7 @@ TAGS = (
     ("stations", "What stands where, what it measures, and how it stands now."),
     ("observations", "What was measured: raw, rolled up, as JSON, CSV or Parquet."),
     ("alerts", "What is alerted, what was, and what people have done."),
+    ("cap", "The alerts of hazards as CAP 1.2 messages, with an Atom feed, and as features for maps."),
     ("events", "One sequence of told events without holes: page through it, or follow it live."),
     ("forecasts", "Levels in the next hours, extrapolated; each with its interval, its age and its record."),
     ("data health", "What readings are worth and where they went: quality, gateways, the account, gaps."),

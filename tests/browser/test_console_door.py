@@ -26,7 +26,6 @@ from tests.support.console import (
     chromium,
     console,
     faults_of,
-    quiet,
 )
 from tests.support.databases import Database
 from tests.support.feed import (
@@ -88,7 +87,6 @@ async def feed(plain_database: Database, table: Connection) -> AsyncIterator[Fee
 async def stranger(browser: Browser, feed: Feed) -> AsyncIterator[Page]:
     """A browser in which nobody has logged in; only the refusals that it meets may be complained of."""
     context = await browser.new_context(viewport=DESK, locale="en-US")
-    await quiet(context)
     page = await context.new_page()
     faults = faults_of(page)
     yield page

@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 import huewatch
 from alerts import delivery
+from alerts.access import Scope
 from alerts.api.serve import Feed, running_feed
 from alerts.cap import document
 from alerts.cap import store as cap_store
@@ -390,11 +391,11 @@ def test_who_may_not_read_sees_what_is_public_and_how_far_that_goes(table: Conne
 
 
 def get(feed: Feed, url: str, path: str, **asked: str) -> httpx.Response:
-    return httpx.get(f"{feed.url}/api/v1/cap/{path}", headers=headers(url) | asked)
+    return httpx.get(f"{feed.url}/api/v1/cap/{path}", headers=headers(url, Scope.READ) | asked)
 
 
 def reader(feed: Feed, url: str, client: httpx.Client) -> AtomReader:
-    return AtomReader(client, f"{feed.url}/api/v1/cap/feed.atom", headers(url))
+    return AtomReader(client, f"{feed.url}/api/v1/cap/feed.atom", headers(url, Scope.READ))
 
 
 def fill(table: Connection, count: int, name: str = "1") -> None:
@@ -460,7 +461,7 @@ async def test_agencies_judge_a_message_by_its_address(
     (alert,) = await stored(table, 1)
     url = f"{feed.url}/api/v1/cap/{text(alert, 'identifier')}.xml"
     token = tmp_path / "token"
-    token.write_text(headers(plain_database.url).get("Authorization", "Bearer none").removeprefix("Bearer "))
+    token.write_text(headers(plain_database.url, Scope.READ)["Authorization"].removeprefix("Bearer "))
 
     def ask(verb: str, address: str) -> Result:
         return CliRunner().invoke(huewatch.app, ["cap", verb, address, f"--token-file={token}"])

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, Route, ViewportSize, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright, expect
 
 from alerts.access import Scope
 from alerts.api.serve import Feed
@@ -94,17 +94,6 @@ async def admit(
 ) -> None:
     """Let whoever opens the console in this context be logged in under that name."""
     await context.add_cookies([session_cookie(feed, scope, name=name)])
-    await quiet(context)
-
-
-async def quiet(context: BrowserContext) -> None:
-    """Answer for other parts of the feed: the console lives without, but Chromium complains of each 404."""
-
-    async def nothing(route: Route) -> None:
-        await route.fulfill(json={"forecasts": []})
-
-    await context.route("**/api/v1/presence", nothing)
-    await context.route("**/api/v1/forecasts", nothing)
 
 
 def faults_of(page: Page) -> list[str]:
