@@ -17,8 +17,6 @@ import alerts.sink
 import ingest.metrics
 from alerts.cap.hazard import HAZARDS
 from alerts.history_description import Description
-from alerts.receivers import ReceiverSettings
-from alerts.receivers.cap import CapSettings
 from alerts.rules import KINDS
 from alerts.rules.book import rules_schema
 from ingest import quality_settings
@@ -61,7 +59,6 @@ def metric_names(metrics: Iterable[MetricWrapperBase]) -> set[str]:
         ("Codecs", set(codecs())),
         ("Reject reasons", {reason.value for reason in RejectReason}),
         ("Rule kinds", set(KINDS)),
-        ("CAP", set(CapSettings.model_fields) - {*ReceiverSettings.model_fields, "kind"}),
         ("Histories", set(Description.model_fields)),
         ("Metrics", metric_names(METRICS)),
     ],
