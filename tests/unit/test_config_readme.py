@@ -191,5 +191,5 @@ def test_no_metric_stands_outside_the_lists() -> None:
 
 
 def test_every_hazard_of_cap_is_explained() -> None:
-    text = README.split("\n## CAP\n")[1].split("\n## ")[0]
+    text = README.split("\n### cap\n")[1].split("\n## ")[0]
     assert [hazard.code for hazard in HAZARDS if hazard.code not in text] == []
