@@ -25,7 +25,7 @@ import alerts.forecast.cli
 import ingest.cli
 import simulators.cli
 from alerts import access_store
-from alerts.access import Kind, Policy, Public, Scope, new_credential
+from alerts.access import Kind, Scope, new_credential
 from alerts.engine import Engine
 from alerts.forecast.sink import ForecastSink, gauges_of
 from alerts.forecast.tracker import Tracker
@@ -33,9 +33,6 @@ from alerts.judged import Judge
 from alerts.receivers.book import load_book, read_book
 from alerts.rules.book import Rule, read_rules
 from alerts.sink import AlertSink
-from alerts.suppression import Limits
-from alerts.tiles import Tiles
-from alerts.watching import Watch
 from ingest.catalog import Catalogue, CatalogueFolder, load_catalogue, read_catalogue
 from ingest.cli_support import config_folder, printable, problems_reported, settings_of
 from ingest.clock import system_clock
@@ -139,8 +136,9 @@ def feed(
 
     Example: huewatch --embedded ./data feed    (beside: huewatch --embedded ./data run)
     """
-    from alerts.api.open_data import Publication
-    from alerts.api.serve import serve_feed  # the web framework is half of the start-up time of a command
+    # The web framework is half of the start-up time of a command.
+    from alerts.api.feed_settings import feed_settings
+    from alerts.api.serve import serve_feed
 
     log_as_json()
     with problems_reported():
@@ -163,41 +161,10 @@ def feed(
                     port or settings.feed_port,
                     settings.metrics_host,
                     settings.feed_metrics_port,
-                    limits_of(settings),
-                    policy_of(settings),
+                    feed_settings(settings),
                     receivers,
-                    watch_of(settings),
-                    Publication(settings.publisher, settings.licence, settings.max_age_days),
-                    tiles_of(settings),
                 )
             )
-
-
-def limits_of(settings: Settings) -> Limits:
-    """The numbers of suppression."""
-    return Limits(
-        settings.flap_openings,
-        settings.flap_window,
-        settings.storm_first,
-        settings.storm_window,
-        settings.storm_digest,
-    )
-
-
-def watch_of(settings: Settings) -> Watch | None:
-    """After how long nobody watches; None: nobody need."""
-    return Watch(settings.watch_grace, settings.watch_idle) if settings.watch else None
-
-
-def policy_of(settings: Settings) -> Policy:
-    """What may be read by anybody, and whom the feed believes."""
-    named = settings.feed_public.split(",") if settings.feed_public else []
-    return Policy(frozenset(map(Public, named)), settings.feed_https, settings.feed_proxies)
-
-
-def tiles_of(settings: Settings) -> Tiles | None:
-    """The pictures under the console's map."""
-    return Tiles(settings.map_tiles, settings.map_credit or "") if settings.map_tiles else None
 
 
 @app.command()

@@ -19,12 +19,11 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import uvicorn
 from starlette.types import ASGIApp
 
-from alerts.access import Policy
 from alerts.api.app import create_app
 from alerts.api.door import Door
+from alerts.api.feed_settings import FeedSettings
 from alerts.api.gauges import measure_database, watch_broker
 from alerts.api.hub import Hub
-from alerts.api.open_data import Publication
 from alerts.api.reader import Reader, Unavailable
 from alerts.api.reload import ReadBoth, follow_configuration, version_of
 from alerts.api.security import BodyLimit, SecurityHeaders
@@ -36,9 +35,6 @@ from alerts.receivers import Receiver
 from alerts.receivers.book import ReceiverBook, default_book
 from alerts.receivers.registry import Surroundings
 from alerts.receivers.wants import Wishes
-from alerts.suppression import Limits
-from alerts.tiles import Tiles
-from alerts.watching import Watch
 from alerts.wire import Json, as_of_json
 from ingest import metrics
 from ingest.catalog import Catalogue
@@ -69,12 +65,8 @@ async def serve_feed(
     port: int,
     metrics_host: str,
     metrics_port: int,
-    limits: Limits | None = None,
-    policy: Policy | None = None,
+    settings: FeedSettings | None = None,
     read_book: ReadBook | None = None,
-    watch: Watch | None = None,
-    publication: Publication | None = None,
-    tiles: Tiles | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Without a broker nothing is told over MQTT; the page and the API work.
 
@@ -98,12 +90,8 @@ async def serve_feed(
             nature,
             host,
             port,
-            limits,
-            policy,
+            settings,
             book,
-            watch,
-            publication,
-            tiles,
         ) as feed:
             change = "HUEWATCH_METRICS_HOST or HUEWATCH_FEED_METRICS_PORT"
             health = serve_health(metrics_host, metrics_port, change, feed.readiness)
@@ -163,27 +151,23 @@ async def running_feed(
     nature: Nature,
     host: str = "127.0.0.1",
     port: int = 0,
-    limits: Limits | None = None,
-    policy: Policy | None = None,
+    settings: FeedSettings | None = None,
     book: ReceiverBook | None = None,
-    watch: Watch | None = None,
-    publication: Publication | None = None,
-    tiles: Tiles | None = None,
 ) -> AsyncIterator[Feed]:
-    """A feed for as long as the block runs; port 0 takes a free one. `limits`: of suppression.
+    """A feed for as long as the block runs; port 0 takes a free one.
 
-    Without a book the centre alone is told, over the broker. `watch`: when to say that nobody is there; None:
-    never. `publication`: who publishes its open data. `tiles`: the pictures under the map.
+    Without a book the centre alone is told, over the broker.
     """
-    limits, policy = limits or Limits(), policy or Policy()
+    settings = settings or FeedSettings()
+    limits, policy = settings.limits, settings.policy
     clock = system_clock()
     reader = Reader(database_url, catalogue, nature)
     writer = Writer(database_url)
     hub = Hub(reader, clock)
     door = Door(reader, writer, clock, policy)
     listener = _listener(host, port)
-    app = create_app(hub, door, writer, publication, tiles)
-    guarded = SecurityHeaders(BodyLimit(app), tiles, https=policy.https)
+    app = create_app(hub, door, writer, settings.publication, settings.tiles)
+    guarded = SecurityHeaders(BodyLimit(app), settings.tiles, https=policy.https)
     server = _Server(guarded, policy.proxies)
     reader.open()
     writer.open()
@@ -202,7 +186,7 @@ async def running_feed(
                 group.create_task(hub.run(), name="feed hub"),
                 group.create_task(door.run(), name="feed door"),
                 group.create_task(
-                    keep_house(database_url, clock, limits, lambda: crew.book, watch),
+                    keep_house(database_url, clock, limits, lambda: crew.book, settings.watch),
                     name="feed housekeeping",
                 ),
                 group.create_task(measure_database(reader, clock), name="feed gauges"),

@@ -12,6 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, Request, Route, expect
 
 from alerts.access import Scope
+from alerts.api.feed_settings import FeedSettings
 from alerts.api.serve import Feed, running_feed
 from alerts.model import EventKind
 from alerts.tiles import Tiles
@@ -241,7 +242,9 @@ async def test_tiles_lie_under_the_map_only_where_the_feed_is_set_so(
     browser: Browser, plain_database: Database, feed: Feed
 ) -> None:
     tiles = Tiles("http://tiles.test/{z}/{x}/{y}.png", "© Sở <b>TNMT</b>")
-    async with running_feed(plain_database.url, None, CITY, NATURE, tiles=tiles) as other:
+    async with running_feed(
+        plain_database.url, None, CITY, NATURE, settings=FeedSettings(tiles=tiles)
+    ) as other:
         context = await browser.new_context(viewport=DESK)
         await admit(context, other)
         allowed = {"Access-Control-Allow-Origin": "*"}

@@ -16,6 +16,7 @@ from alerts import access_store, audit_store
 from alerts.access import Policy, Scope
 from alerts.access_store import SESSION_S
 from alerts.api import door
+from alerts.api.feed_settings import FeedSettings
 from alerts.api.guard import COOKIE
 from alerts.api.serve import Feed, running_feed
 from alerts.tries import AT_ONCE
@@ -285,7 +286,7 @@ async def test_a_session_over_https_is_for_https_alone(url: str, table: Connecti
         (Policy(), {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"}),
     ):
         async with (
-            running_feed(url, None, CITY, NATURE, policy=policy) as feed,
+            running_feed(url, None, CITY, NATURE, settings=FeedSettings(policy=policy)) as feed,
             httpx.AsyncClient(base_url=feed.url, headers=headers) as browser,
         ):
             answer = await browser.post(SESSION, json={"token": token})
@@ -301,7 +302,9 @@ async def test_a_session_over_https_is_for_https_alone(url: str, table: Connecti
 
 async def test_a_proxy_that_is_not_named_is_not_believed(url: str, table: Connection) -> None:
     async with (
-        running_feed(url, None, CITY, NATURE, policy=Policy(proxies="192.0.2.1")) as feed,
+        running_feed(
+            url, None, CITY, NATURE, settings=FeedSettings(policy=Policy(proxies="192.0.2.1"))
+        ) as feed,
         httpx.AsyncClient(base_url=feed.url, headers={"X-Forwarded-Proto": "https"}) as browser,
     ):
         answer = await browser.post(SESSION, json={"token": access.make(url, Scope.READ)})

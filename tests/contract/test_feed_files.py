@@ -13,6 +13,7 @@ import pytest
 
 from alerts.access import Scope
 from alerts.api import files
+from alerts.api.feed_settings import FeedSettings
 from alerts.api.open_data import Publication
 from alerts.api.reader import Unavailable
 from alerts.api.serve import running_feed
@@ -236,7 +237,7 @@ async def test_publisher_and_licence_are_those_of_the_settings(
     said = Publication("Thành phố Huế", "CC-BY-4.0")
     who = headers(plain_database.url, Scope.READ)
     async with (
-        running_feed(plain_database.url, None, city, NATURE, publication=said) as feed,
+        running_feed(plain_database.url, None, city, NATURE, settings=FeedSettings(publication=said)) as feed,
         checked(feed.url, headers=who) as client,
     ):
         index = await get(client, "/api/v1/open-data")

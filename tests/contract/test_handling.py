@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from alerts import handling_store, reminder_store, silence_store
+from alerts.api.feed_settings import FeedSettings
 from alerts.api.serve import Feed, running_feed
 from alerts.handling import Action, Refused, Until
 from alerts.handling_store import NoSuchAlert, Outdated, act, find
@@ -60,7 +61,9 @@ def table(plain_database: Database) -> Iterator[Connection]:
 
 @pytest.fixture
 async def feed(plain_database: Database, table: Connection, broker: EmbeddedBroker) -> AsyncIterator[Feed]:
-    async with running_feed(plain_database.url, ours(broker), CITY, NATURE, limits=QUICK) as found:
+    async with running_feed(
+        plain_database.url, ours(broker), CITY, NATURE, settings=FeedSettings(limits=QUICK)
+    ) as found:
         yield found
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from alerts.api.feed_settings import FeedSettings
 from alerts.api.serve import running_feed
 from alerts.handling import Action
 from alerts.handling_store import act
@@ -136,7 +137,9 @@ async def test_who_is_on_call_hears_that_nobody_watches(
 ) -> None:
     names = book(desks, tmp_path, Escalation(), "chief")
     watch = Watch(grace_s=1.0)
-    async with running_feed(plain_database.url, None, CITY, NATURE, book=names, watch=watch):
+    async with running_feed(
+        plain_database.url, None, CITY, NATURE, settings=FeedSettings(watch=watch), book=names
+    ):
         tell(table, happening(1, level=1))
 
         async def called() -> bool:

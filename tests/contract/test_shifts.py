@@ -15,6 +15,7 @@ import pytest
 
 from alerts import handling_store, handover_store, reminder_store, silence_store, store
 from alerts.access import Scope
+from alerts.api.feed_settings import FeedSettings
 from alerts.api.serve import Feed, running_feed
 from alerts.handling import Action, Refused, Until
 from alerts.handover_store import Outdated
@@ -351,7 +352,9 @@ def watch_events(connection: Connection) -> list[tuple[str, str]]:
 
 @pytest.fixture
 async def watched_feed(plain_database: Database, table: Connection) -> AsyncIterator[Feed]:
-    async with running_feed(plain_database.url, None, CITY, NATURE, watch=WATCHED) as found:
+    async with running_feed(
+        plain_database.url, None, CITY, NATURE, settings=FeedSettings(watch=WATCHED)
+    ) as found:
         yield found
 
 
@@ -366,7 +369,7 @@ async def test_without_a_console_somebody_is_called_once_something_is_open_and_r
         return watch_events(table) == [("raised", "no console is open")]
 
     async with (
-        running_feed(plain_database.url, None, CITY, NATURE, watch=WATCHED),
+        running_feed(plain_database.url, None, CITY, NATURE, settings=FeedSettings(watch=WATCHED)),
         httpx.AsyncClient(base_url=f"{watched_feed.url}/api/v1", timeout=20.0) as client,
     ):
         await until(called, 30)

@@ -7,7 +7,8 @@ from typer.testing import CliRunner, Result
 
 import ingest.embedded
 from alerts.access import Policy, Public
-from huewatch import app, page_url, policy_of
+from alerts.api.feed_settings import feed_settings
+from huewatch import app, page_url
 from ingest.settings import Settings
 
 RIVERS = Path(__file__).parents[2] / "config" / "rules" / "rivers.yaml"
@@ -30,8 +31,9 @@ def huewatch(*arguments: str) -> Result:
 
 
 def test_what_the_settings_open_to_anybody_is_what_they_name() -> None:
-    assert policy_of(Settings()) == Policy(frozenset(), False, "127.0.0.1,::1")
-    opened = policy_of(Settings(feed_public="open_data,cap", feed_https=True, feed_proxies="10.0.0.0/8"))
+    assert feed_settings(Settings()).policy == Policy(frozenset(), False, "127.0.0.1,::1")
+    city = Settings(feed_public="open_data,cap", feed_https=True, feed_proxies="10.0.0.0/8")
+    opened = feed_settings(city).policy
     assert opened == Policy(frozenset(Public), True, "10.0.0.0/8")
     for wrong in ("everything", "cap,", "cap, open_data", "CAP"):
         with pytest.raises(ValueError, match="feed_public"):

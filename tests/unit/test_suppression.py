@@ -7,12 +7,12 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from alerts.api.feed_settings import feed_settings
 from alerts.delivery_plan import Past, Plan, Waiting, plan, settled, through
 from alerts.handling import Action, Story, Until, decide, stories
 from alerts.model import Event, EventKind, NumberedEvent, Severity
 from alerts.receivers.wants import Wishes
 from alerts.suppression import MAINTENANCE_ENDED, Cause, Limits, Silence, Turns, flaps, rain_hours
-from huewatch import limits_of
 from ingest.settings import Settings
 from ingest.store.maintenance import Window
 from tests.support.feed import KIMLONG, MINUTE, NOW, PHUOC, happening
@@ -334,4 +334,4 @@ def test_every_event_has_one_lot_and_a_suppressed_one_its_cause(seed: int) -> No
 
 
 def test_the_settings_have_the_defaults_that_are_reasoned_for() -> None:
-    assert limits_of(Settings()) == Limits()
+    assert feed_settings(Settings()).limits == Limits()
