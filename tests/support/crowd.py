@@ -137,7 +137,7 @@ async def crowd(url: str, headers: Mapping[str, str], readers: int, sleepers: in
 
 
 def last_words(sleeper: socket.socket) -> str:
-    """What a client that never read finds when it does at last: the name of the last event, or that the stream
+    """What a client that never read finds at last: the name of the last event, or that the stream
     broke off without its last chunk, since the client took nothing for many seconds."""
     received = b""
     try:
