@@ -2,12 +2,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench faults fuzz wheel clean
+.PHONY: help setup demo test check bench faults fuzz wheel lock sbom clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TOOLS := .tools
 ARGS ?=
 
 help: ## This list
@@ -44,5 +45,18 @@ wheel: $(STAMP) ## Build the wheel into dist/
 	rm -rf build dist
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
+$(TOOLS):
+	"$(PYTHON)" -m venv $@ && $@/bin/pip install --quiet 'uv>=0.9,<1' 'cyclonedx-bom>=7,<8'
+
+lock: $(TOOLS) ## Write requirements.lock anew: the newest versions that pyproject.toml allows, with hashes
+	$(TOOLS)/bin/uv pip compile pyproject.toml --extra embedded --universal --python-version 3.11 --upgrade \
+	    --only-binary :all: --generate-hashes --quiet --custom-compile-command "make lock" -o requirements.lock
+
+sbom: wheel $(TOOLS) ## What an image holds, as CycloneDX: dist/sbom.json
+	rm -rf build/image && "$(PYTHON)" -m venv build/image
+	build/image/bin/pip install --quiet --require-hashes --only-binary :all: -r requirements.lock
+	build/image/bin/pip install --quiet --no-deps --no-index dist/*.whl
+	$(TOOLS)/bin/cyclonedx-py environment build/image/bin/python --output-format JSON -o dist/sbom.json
+
 clean: ## Remove what make has made, the environment too
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

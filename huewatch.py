@@ -34,8 +34,9 @@ from alerts.receivers.book import load_book, read_book
 from alerts.rules.book import Rule, read_rules
 from alerts.sink import AlertSink
 from alerts.suppression import Limits
+from alerts.tiles import Tiles
 from alerts.watching import Watch
-from ingest.catalog import Catalogue, load_catalogue, read_catalogue
+from ingest.catalog import Catalogue, CatalogueFolder, load_catalogue, read_catalogue
 from ingest.cli_support import config_folder, printable, problems_reported, settings_of
 from ingest.clock import system_clock
 from ingest.embedded import EmbeddedBroker, EmbeddedPostgres
@@ -144,7 +145,7 @@ def feed(
     log_as_json()
     with problems_reported():
         settings = settings_of(context)
-        read = partial(load_catalogue, config_folder(settings) / "catalog", settings.nature)
+        read = CatalogueFolder(config_folder(settings) / "catalog", settings.nature)
         nature = settings.nature or Nature.ACTUAL
         if settings.embedded is not None:
             typer.echo(
@@ -167,6 +168,7 @@ def feed(
                     receivers,
                     watch_of(settings),
                     Publication(settings.publisher, settings.licence, settings.max_age_days),
+                    tiles_of(settings),
                 )
             )
 
@@ -191,6 +193,11 @@ def policy_of(settings: Settings) -> Policy:
     """What may be read by anybody, and whom the feed believes."""
     named = settings.feed_public.split(",") if settings.feed_public else []
     return Policy(frozenset(map(Public, named)), settings.feed_https, settings.feed_proxies)
+
+
+def tiles_of(settings: Settings) -> Tiles | None:
+    """The pictures under the console's map."""
+    return Tiles(settings.map_tiles, settings.map_credit or "") if settings.map_tiles else None
 
 
 @app.command()

@@ -52,7 +52,9 @@ class Principal:
         return scope in self.scopes
 
 
-ANYBODY = Principal("anybody", frozenset({Scope.READ}))  # where `Policy.public` says so
+ANYBODY = Principal(
+    "anybody", frozenset()
+)  # is let in where `Policy.public` says so, and sees what is public
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import psycopg
 from alerts.feed_store import numbered
 from alerts.model import NumberedEvent
 from alerts.store import CONDITION_TELLS
-from ingest.clock import to_datetime
+from ingest.clock import to_datetime, to_micros
 
 Connection = psycopg.Connection[Any]
 
@@ -47,6 +47,10 @@ WHERE e.seq <= %(head)s AND e.seq < coalesce(%(seq)s::int8, 9223372036854775807)
         AND n.seq <= %(head)s AND {_LATER})
     AND (e.level = 0 OR NOT %(ended)s) AND {_CHOSEN} AND {_WITHIN}
 ORDER BY e.seq DESC LIMIT %(limit)s
+"""
+_BEGAN = """
+SELECT DISTINCT ON (alert_id) alert_id::text, event_time FROM alert_event WHERE alert_id = ANY(%s::uuid[])
+ORDER BY alert_id, seq
 """
 _OF_KINDS = "(%(kinds)s::text[] IS NULL OR e.kind = ANY(%(kinds)s))"
 _HAPPENED = """(%(since)s::timestamptz IS NULL OR e.event_time >= %(since)s)
@@ -128,6 +132,12 @@ def newest_events(connection: Connection, selection: Selection, limit: int) -> l
     """The newest `limit` events, oldest first."""
     rows = connection.execute(_NEWEST, selection.values() | {"limit": limit})
     return [numbered(row) for row in rows][::-1]
+
+
+def began(connection: Connection, alert_ids: Sequence[str]) -> dict[str, int]:
+    """When each of these alerts began, in event time: the time of its first event."""
+    rows = connection.execute(_BEGAN, (list(alert_ids),)).fetchall()
+    return {alert_id: to_micros(time) for alert_id, time in rows}
 
 
 def _list(values: Sequence[str] | None) -> list[str] | None:

@@ -1,5 +1,5 @@
 """The commands of the alert side: `alerts list`, `alerts verify`, `rule test`, and those of `handling_cli`,
-`quiet_cli`, `token_cli`, `handover_cli`, `receivers_cli` and `backtest`.
+`quiet_cli`, `token_cli`, `handover_cli`, `receivers_cli`, `cap` and `backtest`.
 
 `register` mounts them on the front door's app. They read the database and the configuration; nothing here
 changes an alert.
@@ -27,6 +27,7 @@ from alerts import (
     token_cli,
 )
 from alerts.backtest.cli import backtest
+from alerts.cap import cli as cap_cli
 from alerts.episode import Fault, first_fault
 from alerts.handling import Story
 from alerts.handling_cli import in_a_line
@@ -55,6 +56,7 @@ def register(app: typer.Typer) -> None:
     token_cli.register(app)
     handover_cli.register(app)
     receivers_cli.register(app)
+    cap_cli.register(app)
     app.command("backtest")(backtest)
 
 

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alerts.delivery import Worker
-from alerts.feed_metrics import DELIVERY_PENDING, DELIVERY_PROVEN
+from alerts.feed_metrics import DELIVERY_PENDING, DELIVERY_PROVEN, DELIVERY_REACHED
 from alerts.receivers import Receiver, ReceiverSettings
 from alerts.receivers.book import ReceiverBook
 from alerts.receivers.mqtt import MqttSettings
-from alerts.receivers.registry import build
+from alerts.receivers.registry import Surroundings, build
 from alerts.receivers.wants import Wishes
 from ingest.catalog import Catalogue
-from ingest.mqtt import BrokerSettings
 
 Hire = Callable[[Receiver, Wishes], Worker]
 
@@ -35,24 +34,25 @@ class _Post:
 class Crew:
     """The workers of one feed, as tasks of its group. Without a broker nobody is told over MQTT."""
 
-    def __init__(self, group: asyncio.TaskGroup, hire: Hire, broker: BrokerSettings | None) -> None:
+    def __init__(self, group: asyncio.TaskGroup, hire: Hire, surroundings: Surroundings) -> None:
         self.book = ReceiverBook()
         self._group = group
         self._hire = hire
-        self._broker = broker
+        self._surroundings = surroundings
         self._posts: dict[str, _Post] = {}
 
     def use(self, book: ReceiverBook, catalogue: Catalogue) -> None:
         """Serve the receivers of this book from now on, in the words of this catalogue."""
         wanted = {settings.name: settings for settings in book.receivers if self._reachable(settings)}
+        surroundings = replace(self._surroundings, catalogue=catalogue)
         new = {
-            name: build(settings, self._broker, catalogue)
+            name: build(settings, surroundings)
             for name, settings in wanted.items()
             if name not in self._posts or self._posts[name].receiver.settings != settings
         }
         for name in self._posts.keys() - wanted.keys():
             self._posts.pop(name).task.cancel()
-            for metric in (DELIVERY_PENDING, DELIVERY_PROVEN):
+            for metric in (DELIVERY_PENDING, DELIVERY_PROVEN, DELIVERY_REACHED):
                 metric.remove(name)
         for name, settings in wanted.items():
             wishes = book.wishes(settings, catalogue)
@@ -63,6 +63,11 @@ class Crew:
                 self._posts[name].worker.use(wishes)
         self.book = book
 
+    @property
+    def workers(self) -> list[Worker]:
+        """Those who serve the receivers of the book now."""
+        return [post.worker for post in self._posts.values()]
+
     async def stop(self) -> None:
         """Let every worker give its lease back."""
         tasks = [post.task for post in self._posts.values()]
@@ -71,7 +76,7 @@ class Crew:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _reachable(self, settings: ReceiverSettings) -> bool:
-        return self._broker is not None or not isinstance(settings, MqttSettings)
+        return self._surroundings.broker is not None or not isinstance(settings, MqttSettings)
 
     def _appoint(self, receiver: Receiver, wishes: Wishes) -> None:
         name = receiver.settings.name

@@ -23,7 +23,7 @@ from alerts import delivery_store, store
 from alerts.api.hub import Hub
 from alerts.api.reader import Unavailable
 from alerts.delivery_plan import Plan, Step, Waiting, plan, settled, through
-from alerts.feed_metrics import DELIVERED, DELIVERY_FAILURES, DELIVERY_PENDING
+from alerts.feed_metrics import DELIVERED, DELIVERY_FAILURES, DELIVERY_PENDING, DELIVERY_REACHED
 from alerts.feed_store import Connection
 from alerts.model import NumberedEvent
 from alerts.receivers import Gone, Receiver, Session, Undeliverable, Unreachable
@@ -98,9 +98,10 @@ class Desk:
 
 
 class Worker:
-    """Serves one receiver until cancelled, or until it wants nothing more.
+    """Serves one receiver, `name`, until cancelled, or until it wants nothing more.
 
-    `owner` names this process; `rng` spreads the retries.
+    `owner` names this process; `rng` spreads the retries. `reached`: whether it took what there was at the
+    newest attempt; a connection alone says little of some.
     """
 
     def __init__(
@@ -116,14 +117,15 @@ class Worker:
     ) -> None:
         self._receiver = receiver
         self._wishes = wishes
-        self._name = receiver.settings.name
-        self._desk = Desk(database_url, f"huewatch delivery {self._name}")
+        self.name = receiver.settings.name
+        self._desk = Desk(database_url, f"huewatch delivery {self.name}")
         self._hub = hub
         self._owner = owner
         self._clock = clock
         self._rng = rng
         self._limits = limits
         self._failures = 0
+        self.reached: bool | None = None  # None: not tried yet, or another process serves it
         self._asked_s = 0.0  # how long the receiver has asked us to wait
         self._gone = False
         self._event_since: dict[int, float] = {}
@@ -143,7 +145,7 @@ class Worker:
         finally:
             with suppress(Unavailable, StoreError, TimeoutError):
                 async with asyncio.timeout(RELEASE_S):
-                    await self._desk.call(delivery_store.release, self._name, self._owner)
+                    await self._desk.call(delivery_store.release, self.name, self._owner)
             self._desk.close()
 
     async def _attempt(self) -> None:
@@ -156,38 +158,45 @@ class Worker:
         except* (Unreachable, Unavailable) as group:
             await self._failed(group.exceptions[0])
         except* LeaseLost:
-            log.info("lease_lost", extra={"receiver": self._name})
+            self.reached = None
+            log.info("lease_lost", extra={"receiver": self.name})
         except* Exception as group:  # a fault in one receiver's code must not end the others
-            log.error("receiver_fault", extra={"receiver": self._name}, exc_info=group)
+            log.error("receiver_fault", extra={"receiver": self.name}, exc_info=group)
             self._failures += 1
+            self._note(reached=False)
 
     async def _serve(self) -> None:
-        cursor = await self._desk.call(delivery_store.claim, self._name, self._owner)
+        cursor = await self._desk.call(delivery_store.claim, self.name, self._owner)
         if cursor is None:
             return  # another process serves it; we look again after a pause
         async with self._receiver.connect() as session, asyncio.TaskGroup() as group:
-            group.create_task(session.lost(), name=f"{self._name} lost")
-            group.create_task(self._report(session), name=f"{self._name} report")
-            group.create_task(self._renew(), name=f"{self._name} renew")
+            group.create_task(session.lost(), name=f"{self.name} lost")
+            group.create_task(self._report(session), name=f"{self.name} report")
+            group.create_task(self._renew(), name=f"{self.name} renew")
             await session.restore(await self._desk.call(delivery_store.standing, cursor))
-            await self._desk.call(delivery_store.connected, self._name, self._owner)
-            log.info("receiver_connected", extra={"receiver": self._name, "after": cursor})
+            await self._desk.call(delivery_store.connected, self.name, self._owner)
+            log.info("receiver_connected", extra={"receiver": self.name, "after": cursor})
             await self._pump(session)
 
     async def _failed(self, error: BaseException) -> None:
         self._failures += 1
+        self._note(reached=False)
         self._asked_s = error.after_s if isinstance(error, Unreachable) else 0.0
-        DELIVERY_FAILURES.labels(self._name).inc()
+        DELIVERY_FAILURES.labels(self.name).inc()
         if self._failures == 1:
-            log.warning("receiver_unreachable", extra={"receiver": self._name, "error": str(error)})
+            log.warning("receiver_unreachable", extra={"receiver": self.name, "error": str(error)})
         with suppress(Unavailable):
-            await self._desk.call(delivery_store.fail, self._name, self._owner, str(error))
+            await self._desk.call(delivery_store.fail, self.name, self._owner, str(error))
+
+    def _note(self, *, reached: bool) -> None:
+        self.reached = reached
+        DELIVERY_REACHED.labels(self.name).set(reached)
 
     async def _stop(self, error: BaseException) -> None:
         self._gone = True
-        log.error("receiver_gone", extra={"receiver": self._name, "error": str(error)})
+        log.error("receiver_gone", extra={"receiver": self.name, "error": str(error)})
         with suppress(Unavailable):
-            await self._desk.call(delivery_store.stopped, self._name, self._owner, str(error))
+            await self._desk.call(delivery_store.stopped, self.name, self._owner, str(error))
 
     def _pause(self) -> float:
         """Seconds before the next attempt: doubling, with full jitter above a half, at most 30."""
@@ -199,7 +208,7 @@ class Worker:
         while True:
             await self._clock.sleep(RENEW_S)
             with suppress(Unavailable):
-                if await self._desk.call(delivery_store.claim, self._name, self._owner) is None:
+                if await self._desk.call(delivery_store.claim, self.name, self._owner) is None:
                     raise LeaseLost
 
     async def _report(self, session: Session) -> None:
@@ -232,18 +241,20 @@ class Worker:
 
     async def _round(self, session: Session) -> float:
         """Settle what can be settled now; seconds until it is worth looking again."""
-        cursor = await self._desk.call(delivery_store.claim, self._name, self._owner)
+        cursor = await self._desk.call(delivery_store.claim, self.name, self._owner)
         if cursor is None:
             raise LeaseLost
         pending = await self._desk.call(store.events_since, cursor, PAGE)
-        DELIVERY_PENDING.labels(self._name).set(len(pending))
+        DELIVERY_PENDING.labels(self.name).set(len(pending))
         if not pending:
+            self._note(reached=True)
             self._event_since.clear()
             self._alert_since.clear()
             return POLL_S
         found = await self._plan(pending, cursor)
         steps = found.steps[: through(found.steps, ROUND)]
         await self._take(session, steps)
+        self._note(reached=True)
         if len(steps) < len(found.steps) or found.wait_s is None:
             return 0.0
         return min(found.wait_s, POLL_S)
@@ -254,7 +265,7 @@ class Worker:
         for numbered in pending:
             self._event_since.setdefault(numbered.seq, now)
             self._alert_since.setdefault(numbered.event.alert_id, now)
-        told = await self._desk.call(delivery_store.told, self._name, alerts)
+        told = await self._desk.call(delivery_store.told, self.name, alerts)
         wishes = self._wishes
         past = await self._desk.call(delivery_store.past, wishes, cursor, pending, self._limits)
         return plan(
@@ -285,7 +296,7 @@ class Worker:
             try:
                 await session.deliver(step.notice)
             except Undeliverable as error:
-                said = {"receiver": self._name, "seq": step.seq, "error": str(error)}
+                said = {"receiver": self.name, "seq": step.seq, "error": str(error)}
                 log.error("notice_refused", extra=said)
                 step = replace(step, error=str(error), failed=not error.partly)
         if step.notice:
@@ -295,9 +306,9 @@ class Worker:
         return step
 
     async def _record(self, done: Sequence[Step]) -> None:
-        if not await self._desk.call(delivery_store.record, self._name, self._owner, done):
+        if not await self._desk.call(delivery_store.record, self.name, self._owner, done):
             raise LeaseLost
         self._failures = 0
         for step in done:
             self._event_since.pop(step.seq, None)
-            DELIVERED.labels(self._name, delivery_store.outcome(step)).inc()
+            DELIVERED.labels(self.name, delivery_store.outcome(step)).inc()

@@ -24,8 +24,8 @@ from alerts.handling import FOR_THE_RECORD, Story, follow, of_people
 from alerts.model import Event, EventKind, NumberedEvent
 from alerts.receivers import Notice
 from alerts.receivers.wants import Wishes
+from alerts.reminder_rounds import Rounds
 from alerts.suppression import (
-    OUR_REMINDERS,
     Cause,
     Limits,
     Scene,
@@ -116,15 +116,6 @@ class Past:
 
 
 @dataclass(slots=True)
-class _Round:
-    """The reminders of one area: the newest that was told, when it was decided, and what waits since."""
-
-    seq: int
-    at: int
-    waiting: dict[str, NumberedEvent] = field(default_factory=dict)  # by alert
-
-
-@dataclass(slots=True)
 class _Lot:
     numbered: NumberedEvent
     step: Step
@@ -189,7 +180,7 @@ class _Reading:
         self._heard = set(told)
         self._followed = {*past.followed, *told}
         self._called = set(past.called)
-        self._rounds: dict[str, _Round] = {}
+        self._rounds = Rounds(wishes, past.reminders)
         self._hushed = dict(past.hushed)
         self._stories = dict(past.stories)
         self._turns = dict(past.turns)
@@ -198,8 +189,6 @@ class _Reading:
         self._at: dict[str, dict[Pair, str]] = {}  # the same by station
         for alert_id, story in sorted(past.stories.items(), key=lambda item: item[1].newest.seq):
             self._stands(alert_id, story.event)
-        for numbered, was_told in past.reminders:
-            self._remind(numbered, told=was_told)
 
     def lots(self, pending: Sequence[NumberedEvent]) -> Iterator[_Lot]:
         heads = {numbered.event.alert_id: numbered.seq for numbered in pending if _moves(numbered.event)}
@@ -223,8 +212,8 @@ class _Reading:
             return _Lot(numbered, Step(seq, suppressed=why, keep=keep))
         if is_old(numbered) and seq < head:
             return _Lot(numbered, Step(seq, superseded_by=head))
-        if self._collected(numbered):
-            why = Suppression(Cause.DIGEST, str(self._remind(numbered, told=False)))
+        why = self._rounds.wait(numbered, self._heard)
+        if why is not None:
             return _Lot(numbered, Step(seq, suppressed=why, keep=keep))
         lot = _Lot(numbered, Step(seq, self._notice(numbered, scene), keep=keep), self._crowded(event))
         if tells_condition(event) or self._wishes.called(event):
@@ -268,38 +257,6 @@ class _Reading:
         known = alert_id in self._followed and (wanted or _binds(event))
         return begins or known or alert_id in self._called
 
-    def _collected(self, numbered: NumberedEvent) -> bool:
-        """Whether a reminder waits for its area's next one."""
-        event, digest_s = numbered.event, self._wishes.digest_s
-        if digest_s is None or not is_plain_reminder(event) or event.alert_id not in self._heard:
-            return False  # who has not heard of an alert is not kept waiting for it
-        last = self._rounds.get(self._wishes.area(event))
-        return last is not None and event.detected_at - last.at < digest_s * MICROS_PER_SECOND
-
-    def _remind(self, numbered: NumberedEvent, *, told: bool) -> int:
-        """Take a reminder into its area's round; the number of the one that was told last."""
-        area, event = self._wishes.area(numbered.event), numbered.event
-        if told:
-            self._rounds[area] = _Round(numbered.seq, event.detected_at)
-        elif area in self._rounds:
-            self._rounds[area].waiting[event.alert_id] = numbered
-        return self._rounds[area].seq if area in self._rounds else 0
-
-    def _reminded(self, numbered: NumberedEvent) -> tuple[NumberedEvent, ...]:
-        """What a reminder that is told tells of: what has waited in its area and still stands, and itself."""
-        if self._wishes.digest_s is None or not is_plain_reminder(numbered.event):
-            return ()
-        last = self._rounds.get(self._wishes.area(numbered.event))
-        waiting = {} if last is None else last.waiting | {numbered.event.alert_id: numbered}
-        self._remind(numbered, told=True)
-        standing = (one for alert_id, one in waiting.items() if self._stands_still(alert_id))
-        found = tuple(sorted(standing, key=lambda one: one.seq))
-        return found if len(found) > 1 else ()
-
-    def _stands_still(self, alert_id: str) -> bool:
-        story = self._stories.get(alert_id)
-        return story is not None and story.open and not story.hidden
-
     def _kept_back(self, numbered: NumberedEvent, scene: Scene) -> Suppression | None:
         event, heard = numbered.event, numbered.event.alert_id in self._heard
         why = suppressed(numbered, scene)
@@ -321,7 +278,7 @@ class _Reading:
             silent=silent,
             story=scene.after,
             flaps=event.kind is EventKind.RAISED and flaps(scene.turns.opened, self._limits)[1],
-            digest=self._reminded(numbered),
+            digest=self._rounds.told(numbered, self._stories),
         )
 
     def _crowded(self, event: Event) -> bool:
@@ -345,13 +302,6 @@ def tells_condition(event: Event) -> bool:
 def _binds(event: Event) -> bool:
     """Whether who follows its alert is told whatever the filter: it changes, or what was told was wrong."""
     return _moves(event) or event.kind in ENDED or event.kind is EventKind.REVISED
-
-
-def is_plain_reminder(event: Event) -> bool:
-    """Whether it says that nothing has changed, and nothing else."""
-    return (
-        event.kind is EventKind.REMINDED and event.reason not in OUR_REMINDERS and event.rule_kind != "self"
-    )
 
 
 def _moves(event: Event) -> bool:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from alerts import silence_store
-from alerts.delivery_plan import Pair, Past, Step, is_plain_reminder
+from alerts.delivery_plan import Pair, Past, Step
 from alerts.feed_store import Connection, numbered
 from alerts.handling import Story, stories
 from alerts.handling_store import touched
 from alerts.model import Event, EventKind, NumberedEvent
 from alerts.receivers.wants import Wishes
+from alerts.reminder_rounds import is_plain_reminder
 from alerts.store import CONDITION_TELLS, events_of
 from alerts.suppression import Cause, Limits, Suppression, Turns
 from ingest.clock import MICROS_PER_SECOND, to_datetime, to_micros

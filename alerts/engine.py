@@ -15,7 +15,7 @@ few array operations. The others are judged in rounds: see `alerts.evaluation`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -57,6 +57,11 @@ class Engine:
         self._links = Links.of(self._tables, len(numbers))
         self._state = self._blank()
 
+    @property
+    def rules(self) -> set[str]:
+        """The ids of the rules that watch anything."""
+        return {table.rule.id for table in self._tables}
+
     def load(
         self,
         stored: ObservationBatch,
@@ -65,7 +70,7 @@ class Engine:
     ) -> None:
         """Forget all state and take it from the store: each series' newest rows, and every condition.
 
-        `last_events`: the newest event of each open alert, by alert id.
+        `last_events`: the newest event of each of the `orphans`, by alert id.
         """
         state = self._blank()
         rows, _ = self._rows(stored)
@@ -74,11 +79,21 @@ class Engine:
             place = self._places.get((condition.rule, condition.target))
             if place is not None:
                 self._resume(state, *place, condition)
-            elif condition.rule == RESERVED and self._still_ours(condition):
+            elif self._still_ours(condition):
                 state.ours[condition.target] = condition
             elif condition.alert_id is not None:
                 state.orphans.append((condition, (last_events or {})[condition.alert_id]))
         self._state = state
+
+    def orphans(self, conditions: Iterable[Condition]) -> list[Condition]:
+        """Those of open alerts whose rule or target is gone; `load` must be given their newest events."""
+        return [
+            one
+            for one in conditions
+            if one.alert_id is not None
+            and (one.rule, one.target) not in self._places
+            and not self._still_ours(one)
+        ]
 
     def evaluate(self, changes: Changes) -> Outcome:
         """What the rows and the moment come to; nothing is changed."""
@@ -125,6 +140,8 @@ class Engine:
     def _still_ours(self, condition: Condition) -> bool:
         """Whether an alert about ourselves still speaks of what there is: our sight, or a rule as it
         stands."""
+        if condition.rule != RESERVED:
+            return False
         return condition.target == SIGHT or any(
             table.rule.id == condition.target and table.version == condition.rule_version
             for table in self._tables

@@ -107,6 +107,7 @@ def tell(table: RuleTable, pair: int, window: Windows, signal: Signal, decision:
         reason=decision.reason,
         shadow=table.rule.settings.shadow,
         learnt_late=decision.learnt_late,
+        remind=dict(plan.remind).get(decision.level),
     )
 
 
@@ -195,6 +196,7 @@ def cancel(
         detected_at=now,
         evidence=(),
         reason=reason,
+        remind=None,
     )
     ended = replace(
         condition,

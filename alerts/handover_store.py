@@ -35,6 +35,7 @@ from ingest.store.read import Latest, Observed
 
 MOST_WORDS, MOST_GAPS, MOST_GATEWAYS = 500, 50, 20  # a report that nobody reads hands nothing over
 HISTORY = 100
+READING_S = 3_600  # a report may have been read for so long before it was accepted: the next one begins there
 
 _EVENT = "e.seq, e.created_at, e.body"
 _COLUMNS = "h.id, h.at, h.incoming, h.leaver, h.seq, h.data_until, h.released::text[], h.comment"
@@ -186,7 +187,8 @@ def _shift(connection: Connection, last: Accepted | None, at: int, as_of: AsOf) 
     data_now = at if as_of.now is None else as_of.now
     earliest = data_now - LOOK_BACK_S * MICROS_PER_SECOND
     if last is not None:
-        return Shift(last.seq, last.at, max(earliest, last.data_until or earliest))
+        begun = (last.data_until or earliest) - READING_S * MICROS_PER_SECOND
+        return Shift(last.seq, last.at, max(earliest, begun))
     begun = at - SHIFT_S * MICROS_PER_SECOND
     query = "SELECT seq FROM alert_event WHERE created_at < %s ORDER BY seq DESC LIMIT 1"
     row = connection.execute(query, (to_datetime(begun),)).fetchone()

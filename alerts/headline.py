@@ -15,13 +15,14 @@ from msgspec.structs import replace
 from alerts.forecast.model import MODEL, NOTICE, VERSION
 from alerts.model import NEVER_HEARD, RECEIVER, SIGHT, WATCH, Event, EventKind
 from alerts.rules.silence import GATEWAY
-from ingest.catalog import Datastream, Station
+from ingest.catalog import Datastream, Station, is_height
 from ingest.clock import to_datetime
 from ingest.config_model import Text
 
 LOCAL = timezone(timedelta(hours=7))
 OLD = 10 * 60 * 1_000_000  # microseconds from event to decision; beyond it the line says when it was received
 MOST_NAMED = 20  # of a digest in a line that is read aloud in a minute
+ISSUED_IN_ERROR = "issued in error"  # why people cancelled, where their names and words are not told
 STEADY = 0.005  # a slope below this (per hour, in the series' unit) is neither rising nor falling
 
 Words = tuple[str, str]  # Vietnamese, English
@@ -101,6 +102,19 @@ def headline(event: Event, station: Station | None = None) -> Text:
     return Text(vi=vi, en=en)
 
 
+def unseen_headline(event: Event, station: Station | None = None) -> Text:
+    """An open alert of which nothing new is known: what was seen last, and that it stands."""
+    place, last = _Place(event, station), NOTHING
+    if event.observed is not None:
+        what = ("mực nước cuối", "last level") if place.is_level else ("số liệu cuối", "last value")
+        last = _after(what, _observed(event, place))
+    stands = f"chưa hết {event.level_name}", f"{event.level_name} not ended"
+    said = [part for part in (("MẤT TÍN HIỆU", "NO DATA"), last, stands) if part != NOTHING]
+    prefix = PREFIX[event.nature]
+    vi, en = (f"{prefix[at]}{place.words[at]}: {', '.join(part[at] for part in said)}" for at in (0, 1))
+    return Text(vi=vi, en=en)
+
+
 def digest_headline(openings: Sequence[tuple[Event, Station | None]]) -> Text:
     """Many openings, or what many reminders tell of, in one line: how many, and some of them by name."""
     named = [_named_opening(event, station) for event, station in openings[:MOST_NAMED]]
@@ -160,6 +174,11 @@ class _Place:
         elif station is not None:
             river = station.river or Text(vi="", en="")
             self.words = _named(station.name.vi, river.vi), _named(station.name.en, river.en)
+
+    @property
+    def is_level(self) -> bool:
+        """Whether it is a height of water."""
+        return self.datastream is not None and is_height(self.datastream)
 
     def level(self, rank: int) -> Words:
         """The name of a level of the catalogue, or its rank in words."""
@@ -445,7 +464,11 @@ def _cancelled(event: Event, place: _Place) -> list[Words]:
     if event.by:
         said = f"HỦY cảnh báo vì phát nhầm ({event.by})", f"alert CANCELLED as issued in error by {event.by}"
         return [said, _own_words(event)]
-    why = {"rule changed": "quy tắc đã thay đổi", "rule removed": "quy tắc đã bỏ"}
+    why = {
+        "rule changed": "quy tắc đã thay đổi",
+        "rule removed": "quy tắc đã bỏ",
+        ISSUED_IN_ERROR: "phát nhầm",
+    }
     return [(f"HỦY cảnh báo: {why.get(event.reason, event.reason)}", f"alert CANCELLED: {event.reason}")]
 
 

@@ -106,6 +106,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     until: int | None = None  # the end of a shelving, microseconds UTC
     told_to: tuple[str, ...] = ()  # the receivers that an unanswered alert goes to now; "*": all of them
     approval: Approval | None = None
+    remind: int | None = (
+        None  # after so many microseconds without news it is told again, where its rule says so
+    )
 
 
 class Condition(msgspec.Struct, frozen=True, gc=False):

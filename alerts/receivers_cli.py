@@ -14,12 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from alerts import delivery_store, proof_store
+from alerts.audit_store import Deed, Origin, audited
 from alerts.headline import local_time
 from alerts.model import NumberedEvent
 from alerts.proof_store import State, test_event
 from alerts.receivers import Gone, Notice, Receiver, ReceiverSettings, Undeliverable, Unreachable
 from alerts.receivers.book import ReceiverBook, load_book
-from alerts.receivers.registry import build
+from alerts.receivers.registry import Surroundings, probe
 from alerts.store import Connection
 from ingest.catalog import Catalogue, load_catalogue
 from ingest.cli_support import config_folder, database, printable, problems_reported, settings_of
@@ -67,7 +68,8 @@ def receivers_test(context: typer.Context, name: NameArgument) -> None:
         book, catalogue = _book(settings)
         chosen = _known(book, name)
         with services_of(settings, "feed", f"huewatch-test-{settings.partition}", own=False) as services:
-            said = asyncio.run(_try(build(chosen, services.broker, catalogue)))
+            around = Surroundings(services.broker, catalogue, services.database_url, system_clock())
+            said = asyncio.run(_try(probe(chosen, around)))
     typer.echo(f"{name}: {printable(said or 'taken.')}", err=bool(said))
     raise typer.Exit(1 if said else 0)
 
@@ -77,16 +79,18 @@ def receivers_replay(
     context: typer.Context,
     name: NameArgument,
     from_: Annotated[int, typer.Option("--from", min=1, help="The number of the first event.")],
+    by: Annotated[str, typer.Option(help="Who does it.")],
 ) -> None:
     """Tell a receiver the events from this number on, again or for the first time, and nothing before.
 
     Each has the `event_id` that it had. A number beyond the newest event leaves out all that waits.
-    Example: huewatch receivers replay city-app --from 1200
+    Example: huewatch receivers replay city-app --from 1200 --by An
     """
     with problems_reported():
         settings = settings_of(context)
         _known(_book(settings)[0], name)
-        with database(settings) as connection:
+        deed = Deed(by, Origin.COMMAND_LINE, "receiver.replay", name, detail=f"from {from_}")
+        with database(settings) as connection, audited(connection, deed, (ConfigError,)):
             before, after = replay(connection, name, from_)
     typer.echo(f"{name}: was at event {before}, goes on after event {after}.")
 

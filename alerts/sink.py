@@ -57,16 +57,16 @@ class AlertSink:
         self._engine = engine
         self._judge = judge
         self._judging = judge is not None
+        for rule in engine.rules:  # a count that begins with its first 1 is no rise to whoever watches it
+            RULE_FAILURES.labels(rule)
 
     def rebuild(self, connection: psycopg.Connection[Any]) -> None:
         """Read the windows and the conditions; everything held in memory is forgotten."""
         engine = self._engine
         stored = read.recent(connection, engine.numbers.tolist(), engine.memory_span, engine.memory_rows)
-        last_events = {
-            alert.newest.event.alert_id: alert.newest.event for alert in store.open_alerts(connection)
-        }
         conditions = store.conditions(connection)
-        engine.load(stored, conditions, last_events)
+        orphans = [one.alert_id for one in engine.orphans(conditions) if one.alert_id]
+        engine.load(stored, conditions, store.last_told(connection, orphans))
         if self._judge is not None:
             held = episode_store.held(connection)
             judge = self._judge

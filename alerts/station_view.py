@@ -25,7 +25,7 @@ from ingest.clock import MICROS_PER_SECOND
 from ingest.derive import derivation
 from ingest.derive.margin import MarginSettings
 from ingest.derive.settings import DerivedDatastream
-from ingest.installation import Reference
+from ingest.installation import BEGINNING, Installed, Reference
 from ingest.model import Nature, TimeSource
 from ingest.quality import Test
 from ingest.store.maintenance import Window
@@ -144,6 +144,22 @@ def describe_derived(station: Station, derived: DerivedDatastream) -> Json:
     }
 
 
+def sensor_json(installed: Installed) -> Json:
+    """The sensor of a datastream as the catalogue has it: where it hangs, and what it sees; metres."""
+    ranging = installed.ranging
+    return {
+        "gateway": installed.source.gateway,
+        "device": installed.source.device,
+        "channel": installed.source.channel,
+        "since": None if installed.since == BEGINNING else stamp(installed.since),
+        "datum": installed.datum,
+        "surveyed": installed.surveyed,
+        "by": installed.by,
+        "zero_elevation": ranging and ranging.zero_elevation,
+        "highest": ranging and ranging.highest,
+    }
+
+
 def comparable(station: Station, datastream: Datastream) -> bool:
     """Whether its values may be compared with its levels: not without a zero in the station's datum, and at a
     real station not by one that holds for simulated sensors alone."""
@@ -167,6 +183,7 @@ def appraised_json(row: Appraised, as_of: AsOf) -> Json:
     """The same, and what it is worth: whose clock, what each quality test said, whether it was revised."""
     return {
         **observation_json(row, as_of),
+        "received_at": stamp(row.received_at),
         "time_source": TIME_SOURCES.get(row.time_source),
         "tests": tests_json(row.tests),
         "revised": row.revised,

@@ -146,6 +146,28 @@ def open_alerts(connection: Connection) -> list[OpenAlert]:
     ]
 
 
+def open_by_severity(connection: Connection) -> dict[str, int]:
+    """How many alerts that have not ended stand at each severity."""
+    query = f"""
+        SELECT newest.severity, count(*) FROM alert_condition c
+        CROSS JOIN LATERAL (SELECT e.severity FROM alert_event e
+                            WHERE e.alert_id = c.alert_id AND {CONDITION_TELLS}
+                            ORDER BY e.seq DESC LIMIT 1) AS newest
+        WHERE c.level > 0 GROUP BY newest.severity"""
+    return {severity: int(count) for severity, count in connection.execute(query)}
+
+
+def last_told(connection: Connection, alert_ids: Sequence[str]) -> dict[str, Event]:
+    """The newest event that tells each alert's condition, by alert id."""
+    if not alert_ids:
+        return {}
+    query = f"""
+        SELECT DISTINCT ON (e.alert_id) {_EVENT_E} FROM alert_event e
+        WHERE e.alert_id = ANY(%s::uuid[]) AND {CONDITION_TELLS} ORDER BY e.alert_id, e.seq DESC"""
+    found = [_numbered(row).event for row in connection.execute(query, (list(alert_ids),))]
+    return {event.alert_id: event for event in found}
+
+
 def _one(cursor: Cursor) -> TupleRow:
     row = cursor.fetchone()
     assert row is not None  # every caller asks for exactly one row

@@ -7,11 +7,11 @@ housekeeping; times are microseconds, of the database's clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from alerts import silence_store, store
 from alerts.handling import Story, stories
-from alerts.handling_store import append, turn
+from alerts.handling_store import append_all, turn
 from alerts.model import NumberedEvent
 from alerts.receivers.book import Escalation
 from alerts.store import Connection
@@ -19,12 +19,13 @@ from alerts.suppression import as_severe_as
 from alerts.unanswered import Call, call_of, is_spoken_for, quiet_until, step
 from ingest.store import maintenance
 
+MOST = 100  # steps in one transaction: the engine waits for it, and whoever waits has waited for minutes
 _TOUCHED = """
 SELECT DISTINCT alert_id::text FROM alert_event
 WHERE seq > %s AND seq <= %s AND (severity = ANY(%s) OR alert_id = ANY(%s::uuid[]))
 """
 _BESIDE = """
-SELECT alert_id::text FROM standing_condition WHERE level > 0 AND split_part(target, '/', 1) = %s
+SELECT alert_id::text FROM standing_condition WHERE level > 0 AND split_part(target, '/', 1) = ANY(%s)
 """
 
 
@@ -37,10 +38,10 @@ class Ladder:
         self._calls: dict[str, Call] = {}
 
     def climb(self, connection: Connection, escalation: Escalation, now: int) -> int:
-        """Take every step that is due; how many were taken by this process."""
+        """Take the steps that are due, `MOST` at once; how many were taken by this process."""
         self._follow(connection, escalation)
-        due = [alert_id for alert_id in self._calls if self._is_due(connection, self._calls[alert_id], now)]
-        return sum(self._take(connection, alert_id, now) for alert_id in due)
+        due = _due(connection, self._calls, escalation, now)[:MOST]
+        return _take(connection, due, escalation, now) if due else 0
 
     def _follow(self, connection: Connection, escalation: Escalation) -> None:
         """Read what has come since; everything anew where the ladder or the sequence is another."""
@@ -66,33 +67,49 @@ class Ladder:
         else:
             self._calls[alert_id] = call
 
-    def _is_due(self, connection: Connection, call: Call, now: int) -> bool:
-        """Whether the next step is due, by what covers the alert and who speaks for it now."""
-        assert self._escalation is not None  # it has been followed
-        soonest = call.due(self._escalation)
-        if soonest is None or soonest > now:
-            return False
-        windows = maintenance.since(connection, call.called_at)
-        silences = silence_store.since(connection, call.called_at)
-        due = call.due(self._escalation, quiet_until(call.story, windows, silences))
-        if due is None or due > now:
-            return False
-        return not is_spoken_for(call.story, _beside(connection, call.story), self._escalation)
 
-    def _take(self, connection: Connection, alert_id: str, now: int) -> bool:
-        assert self._escalation is not None  # it has been followed
-        with turn(connection) as cursor:
-            call = call_of(store.alert_events(connection, alert_id), self._escalation)
-            if call is None or not self._is_due(connection, call, now):
-                return False
-            append(cursor, call.story, step(call, self._escalation, now))
-        return True
+def _take(connection: Connection, alert_ids: list[str], escalation: Escalation, now: int) -> int:
+    """The next step of each of these that is due still, now that nobody else can take it."""
+    with turn(connection) as cursor:
+        found = _by_alert(store.events_of(connection, alert_ids))
+        folded = {alert_id: call_of(events, escalation) for alert_id, events in found.items()}
+        calls = {alert_id: call for alert_id, call in folded.items() if call is not None}
+        due = [calls[alert_id] for alert_id in _due(connection, calls, escalation, now)]
+        append_all(cursor, [(call.story, step(call, escalation, now)) for call in due])
+    return len(due)
 
 
-def _beside(connection: Connection, story: Story) -> Iterable[Story]:
-    """What is open at the alert's station."""
-    rows = connection.execute(_BESIDE, (story.event.station,)).fetchall()
-    return stories(store.events_of(connection, [alert_id for (alert_id,) in rows])).values()
+def _due(connection: Connection, calls: Mapping[str, Call], escalation: Escalation, now: int) -> list[str]:
+    """Those whose next step is due, by what covers each and who speaks for it; longest waiting first."""
+    soon = {alert_id: call for alert_id, call in calls.items() if _has_come(call.due(escalation), now)}
+    if not soon:
+        return []  # as at most looks
+    since = min(call.called_at for call in soon.values())
+    windows, silences = maintenance.since(connection, since), silence_store.since(connection, since)
+    due = {
+        alert_id: call
+        for alert_id, call in soon.items()
+        if _has_come(call.due(escalation, quiet_until(call.story, windows, silences)), now)
+    }
+    around = _around(connection, {call.story.event.station for call in due.values()})
+    return [
+        alert_id
+        for alert_id, call in sorted(due.items(), key=lambda item: item[1].called_at)
+        if not is_spoken_for(call.story, around.get(call.story.event.station, ()), escalation)
+    ]
+
+
+def _has_come(due: int | None, now: int) -> bool:
+    return due is not None and due <= now
+
+
+def _around(connection: Connection, stations: Iterable[str]) -> dict[str, list[Story]]:
+    """What is open at each of these stations."""
+    rows = connection.execute(_BESIDE, (list(stations),)).fetchall()
+    found: dict[str, list[Story]] = {}
+    for story in stories(store.events_of(connection, [alert_id for (alert_id,) in rows])).values():
+        found.setdefault(story.event.station, []).append(story)
+    return found
 
 
 def _by_alert(events: Sequence[NumberedEvent]) -> dict[str, list[NumberedEvent]]:

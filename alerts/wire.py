@@ -18,7 +18,7 @@ from alerts.headline import digest_headline, headline
 from alerts.model import Condition, Event, NumberedEvent
 from alerts.sight import AsOf
 from alerts.suppression import rank_of
-from ingest.catalog import Catalogue, Station
+from ingest.catalog import Catalogue
 from ingest.clock import MICROS_PER_SECOND, to_datetime, to_micros
 
 Json = dict[str, Any]
@@ -73,7 +73,7 @@ def as_of_json(as_of: AsOf) -> Json:
 def event_json(numbered: NumberedEvent, catalogue: Catalogue) -> Json:
     """One told event with its headline in both languages."""
     event = numbered.event
-    station = _station(catalogue, event.station)
+    station = catalogue.by_id.get(event.station)
     return {
         "seq": numbered.seq,
         "event_id": event.event_id,
@@ -230,10 +230,6 @@ def _margin(event: Event) -> float | None:
     if event.value is None or event.threshold is None:
         return None
     return round(event.value - event.threshold, 4)
-
-
-def _station(catalogue: Catalogue, identifier: str) -> Station | None:
-    return next((station for station in catalogue.stations if station.id == identifier), None)
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

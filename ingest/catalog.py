@@ -6,7 +6,9 @@ right and says where (file, line, remedy); it never touches a database or a brok
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -40,6 +42,17 @@ class Location(Model):
     lat: float = Field(ge=-90, le=90)
     lon: float = Field(ge=-180, le=180)
     quality: Literal["surveyed", "approximate"] = "approximate"
+
+
+Corner = tuple[Annotated[float, Field(ge=-90, le=90)], Annotated[float, Field(ge=-180, le=180)]]
+
+
+class Area(Model):
+    """The ground that a station's alerts are about: a closed ring of (lat, lon), and the national codes of
+    the communes in it."""
+
+    polygon: Annotated[tuple[Corner, ...], Field(max_length=500)] = ()  # a ward's outline to some 50 m
+    communes: tuple[Annotated[str, Field(pattern=r"^[0-9]{5}$")], ...] = ()
 
 
 class Level(Model):
@@ -156,6 +169,7 @@ class Station(Model):
     datum: Annotated[str, Field(min_length=1, max_length=64)] | None = None  # that its levels are printed in
     nature: Nature = Nature.ACTUAL
     ward: Text | None = None  # phường or xã
+    area: Area | None = None  # for CAP messages; without a polygon a circle around the station
     tags: tuple[Identifier, ...] = ()  # by which rules may select it
     commissioned: Time | None = None  # by when it must have been heard of; later: "never heard"
     datastreams: tuple[Datastream, ...]
@@ -224,10 +238,12 @@ class Catalogue(Model):
 
     def station(self, identifier: str) -> Station:
         """The station of that id; `KeyError` when there is none."""
-        for station in self.stations:
-            if station.id == identifier:
-                return station
-        raise KeyError(identifier)
+        return self.by_id[identifier]
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Station]:
+        """The stations by id: each told event asks for one of them."""
+        return {station.id: station for station in self.stations}
 
 
 def as_watched(derived: DerivedDatastream) -> Datastream:
@@ -262,6 +278,24 @@ def load_catalogue(folder: Path | Traversable, nature: Nature | None = None) -> 
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise ConfigError(problems)
     return catalogue
+
+
+class CatalogueFolder:
+    """A folder's catalogue for whoever asks for it again and again: read anew only where a file has changed.
+
+    Reading takes seconds at 10,000 stations, and keeps every other thread waiting.
+    """
+
+    def __init__(self, folder: Path | Traversable, nature: Nature | None = None) -> None:
+        self._folder, self._nature = folder, nature
+        self._known: tuple[str, Catalogue] | None = None
+
+    def __call__(self) -> Catalogue:
+        """As `load_catalogue`; the very same object while the files say the same."""
+        written = hashlib.sha256(repr(yaml_files(self._folder)).encode()).hexdigest()
+        if self._known is None or self._known[0] != written:
+            self._known = written, load_catalogue(self._folder, self._nature)
+        return self._known[1]
 
 
 def read_catalogue(

@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from ingest.metrics import READY
+
 CLIENT_SECONDS = 10.0  # a client that neither asks nor reads is let go
 
 Readiness = Callable[[], tuple[bool, dict[str, object]]]
@@ -37,6 +39,7 @@ def serve_health(host: str, port: int, change: str, readiness: Readiness) -> Thr
 
         def do_GET(self) -> None:
             if self.path == "/metrics":
+                READY.set(readiness()[0])
                 self._answer(200, CONTENT_TYPE_LATEST, generate_latest())
             elif self.path == "/healthz":
                 self._answer(200, "application/json", b'{"alive": true}')

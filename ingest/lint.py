@@ -19,6 +19,7 @@ from ingest.codecs import codecs
 from ingest.derive import problems as derived_problems
 from ingest.installation import BEGINNING, Identity, Installed, Reference, history
 from ingest.model import Nature
+from ingest.polygon import ring_faults
 from ingest.quality.lint import neighbour_problems, quality_problems
 from ingest.units import UNITS, UnknownUnit, conversion
 from ingest.yaml_lines import Located, Place, Problem, Severity, nearest
@@ -42,6 +43,7 @@ def check_stations(stations: Sequence[Located[Station]]) -> list[Problem]:
     known = {f"{each.id}/{stream.name}": stream for each, _ in stations for stream in each.datastreams}
     for station, place in stations:
         problems += _check_location(station, place)
+        problems += _check_area(station, place.at("area"))
         problems += _duplicate_datastreams(station, place)
         for index, datastream in enumerate(station.datastreams):
             where = place.at("datastreams", index)
@@ -145,6 +147,22 @@ def _check_location(station: Station, place: Place) -> Iterator[Problem]:
     if not (SOUTH <= location.lat <= NORTH and WEST <= location.lon <= EAST):
         message = f"{location.lat}, {location.lon} lies outside Huế ({SOUTH}-{NORTH} N, {WEST}-{EAST} E)."
         yield place.at("location").problem(message, "Check the coordinates; lat comes before lon.")
+
+
+def _check_area(station: Station, place: Place) -> Iterator[Problem]:
+    """A polygon that bounds no area, lies elsewhere, or is written with the longitude first."""
+    if station.area is None:
+        return
+    polygon = station.area.polygon
+    if not polygon and not station.area.communes:
+        yield place.problem("The area says nothing.", "Write a `polygon`, `communes`, or remove it.")
+    for fault in ring_faults(polygon) if polygon else ():
+        remedy = "Write its corners in order as [lat, lon], and the first once more at the end."
+        yield place.at("polygon").problem(f"The polygon bounds no area: {fault}.", remedy)
+    outside = [c for c in polygon if not (SOUTH <= c[0] <= NORTH and WEST <= c[1] <= EAST)]
+    if outside:
+        message = f"{outside[0][0]}, {outside[0][1]} lies outside Huế ({SOUTH}-{NORTH} N, {WEST}-{EAST} E)."
+        yield place.at("polygon").problem(message, "Check the corners; lat comes before lon.")
 
 
 def check_datastream(datastream: Datastream, place: Place) -> Iterator[Problem]:

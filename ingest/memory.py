@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ingest.model import ObservationBatch, Quality
 
 NEVER = np.iinfo(np.int64).min  # the time of an empty place
+CHUNK = 1_024  # windows copied at once: what is needed beside them stays small
 MOST_NARROW = np.iinfo(np.uint16).max
 Times = NDArray[np.int64]
 
@@ -70,6 +71,23 @@ class Windows:
             np.full(shape, np.nan),
             np.full(shape, Quality.MISSING, np.int8),
             np.full(shape, NEVER),
+        )
+
+    @classmethod
+    def unwritten(cls, series: int, rows: int, span: int) -> Windows:
+        """Windows whose every place is about to be written."""
+        shape = (series, rows)
+        time, received = np.empty(shape, np.int64), np.empty(shape, np.int64)
+        return cls(span, time, np.empty(shape), np.empty(shape, np.int8), received)
+
+    def columns(self) -> tuple[NDArray[Any], ...]:
+        """The arrays, in the order in which they are declared."""
+        return self.time, self.value, self.quality, self.received
+
+    def part(self, series: slice) -> Windows:
+        """Some neighbouring windows; they share its memory."""
+        return Windows(
+            self.span, self.time[series], self.value[series], self.quality[series], self.received[series]
         )
 
     def take(self, series: NDArray[Any]) -> Windows:
@@ -134,12 +152,8 @@ class Windows:
             column[at] = np.take_along_axis(np.column_stack((column[at], new)), order, axis=1)
 
     def _columns(self, rows: Rows) -> tuple[tuple[NDArray[Any], NDArray[Any]], ...]:
-        return (
-            (self.time, rows.time),
-            (self.value, rows.value),
-            (self.quality, rows.quality),
-            (self.received, rows.received),
-        )
+        new = (rows.time, rows.value, rows.quality, rows.received)
+        return tuple(zip(self.columns(), new, strict=True))
 
     def _forget(self, at: NDArray[np.int64]) -> None:
         """Empty the places that have fallen out of the memory's span."""
@@ -174,18 +188,18 @@ class SeriesMemory:
 
     def gather(self, series: NDArray[np.int64]) -> Windows:
         """A copy of some series' windows."""
+        windows = Windows.unwritten(len(series), self.rows, self.span)
+        for first in range(0, len(series), CHUNK):
+            part = slice(first, first + CHUNK)
+            self._copy(series[part], windows.part(part))
+        return windows
+
+    def _copy(self, series: NDArray[np.int64], windows: Windows) -> None:
         place = (self._head[series, None] + np.arange(self.rows)) % self.rows
         place += series[:, None] * self.rows  # one flat index for all columns: several times faster
-        ring = self._ring
-        windows = Windows(
-            self.span,
-            ring.time.reshape(-1).take(place),
-            ring.value.reshape(-1).take(place),
-            ring.quality.reshape(-1).take(place),
-            ring.received.reshape(-1).take(place),
-        )
+        for column, copy in zip(self._ring.columns(), windows.columns(), strict=True):
+            column.reshape(-1).take(place, out=copy, mode="clip")  # "raise" would copy once more
         windows._forget(np.arange(len(series)))
-        return windows
 
     def append(self, rows: Rows, occurrence: NDArray[np.int64]) -> None:
         """Take in rows that are each newer than all before in their series; `occurrence` counts within it."""

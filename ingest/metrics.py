@@ -6,8 +6,10 @@ from what a transaction committed, so that they reconcile with the `ledger` tabl
 
 from prometheus_client import Counter, Gauge, Histogram, Info
 
+READY = Gauge("huewatch_ready", "1 while this process's /readyz is green, looked at with each scrape")
 MESSAGES_COMMITTED = Counter("huewatch_messages_committed", "Messages whose transaction committed")
 READINGS = Counter("huewatch_readings", "Readings committed, by what became of them", ["outcome"])
+GATEWAY_MESSAGES = Counter("huewatch_gateway_messages", "Messages committed, by gateway", ["gateway"])
 REJECTS = Counter("huewatch_rejects", "Messages and readings sent to quarantine", ["reason"])
 COMMIT_SECONDS = Histogram(
     "huewatch_commit_seconds",
@@ -52,8 +54,10 @@ CONFIG = Info("huewatch_config", "The configuration in force")
 CONFIG_RELOADS = Counter("huewatch_config_reloads", "Reloads of the configuration", ["outcome"])
 
 ALL = (
+    READY,
     MESSAGES_COMMITTED,
     READINGS,
+    GATEWAY_MESSAGES,
     REJECTS,
     COMMIT_SECONDS,
     BATCH_MESSAGES,

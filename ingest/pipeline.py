@@ -61,6 +61,10 @@ REQUEST_SECONDS = 60.0  # between two equal requests to a gateway: it may be slo
 TICK_COMMITTED_TOPIC = "huewatch/tick/committed"
 
 
+for _reason in RejectReason:  # a count that begins with its first 1 is no rise to whoever watches it
+    metrics.REJECTS.labels(_reason.value)
+
+
 class Stopped(Exception):
     """The pipeline was told to stop while a transaction could not be committed."""
 
@@ -445,6 +449,9 @@ class Pipeline:
         metrics.MESSAGES_COMMITTED.inc(committed.messages)
         for outcome in ("stored", "duplicate", "conflict", "rejected"):
             metrics.READINGS.labels(outcome).inc(getattr(committed, outcome))
+        for gateway, messages in enumerate(np.bincount(intake.gateway)):
+            if messages:
+                metrics.GATEWAY_MESSAGES.labels(intake.gateway_names[gateway]).inc(int(messages))
         for reject in intake.rejects:
             metrics.REJECTS.labels(reject.reason.value).inc()
 

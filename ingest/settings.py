@@ -79,6 +79,14 @@ class Settings(BaseModel):
         "127.0.0.1,::1", description="Proxies whose word on a request's address and scheme is believed"
     )
     feed_token: SecretStr | None = Field(None, description="Token by which `publish-test` reads the feed")
+    map_tiles: str | None = Field(
+        None,
+        pattern=r"^https?://[\w.:-]+/[^\s{}]*\{z\}[^\s{}]*\{x\}[^\s{}]*\{y\}[^\s{}]*$",
+        description="Pictures under the console's map: https://HOST/{z}/{x}/{y}.png",
+    )
+    map_credit: str | None = Field(
+        None, max_length=120, description="Whom the console's map thanks for its pictures"
+    )
     metrics_host: str = Field("127.0.0.1", description="Address of metrics and health")
     metrics_port: int = Field(9108, ge=1, le=65_535, description="Port of metrics and health of `run`")
     feed_metrics_port: int = Field(9109, ge=1, le=65_535, description="Port of metrics and health of `feed`")
@@ -88,14 +96,14 @@ class Settings(BaseModel):
     storm_first: int = Field(5, ge=1, description="Openings at once that are told one by one")
     storm_window: Duration = Field(120.0, description="What is at once")
     storm_digest: Duration = Field(2.0, description="How long the rest is collected for one notice")
+    # The reasons for the numbers stand at `alerts.watching.Watch`.
+    watch: bool = Field(True, description="Call whoever is on duty when nobody watches what is open")
+    watch_grace: Duration = Field(120.0, ge=60, description="Without a console for so long nobody watches")
+    watch_idle: Duration = Field(1_800.0, ge=60, description="So long untouched, no console has anybody")
     publisher: str | None = Field(None, max_length=200, description="Who publishes the open data")
     licence: str | None = Field(
         None, max_length=200, description="Its licence, as an SPDX name or an address"
     )
-    # The reasons for the numbers stand at `alerts.watching.Watch`.
-    watch: bool = Field(True, description="Call whoever is on duty when nobody watches what is open")
-    watch_grace: Duration = Field(120.0, description="Without a console for so long nobody watches")
-    watch_idle: Duration = Field(1_800.0, description="So long untouched, a console has nobody before it")
     accept_data_loss: bool = Field(False, description="Be ready although the database may lose commits")
     # A gateway's store-and-forward after a long outage, well within retention.
     max_age_days: float = Field(

@@ -4,6 +4,7 @@ The tests run on the tree, so only this finds a file that the wheel has forgotte
 """
 
 import importlib
+import io
 import pkgutil
 import sys
 import tempfile
@@ -15,6 +16,7 @@ DATA = {
     "huewatch_config": ["mosquitto/mosquitto.conf", "mosquitto/services.acl", "mosquitto/gateways.acl"],
     "ingest.store": ["migrations"],
     "alerts": ["migrations", "console"],
+    "alerts.cap": ["cap12.rng"],
 }
 
 
@@ -27,6 +29,7 @@ def main() -> int:
             importlib.import_module(module.name)
     missing = [f"{p}: {n}" for p, names in DATA.items() for n in names if not _holds(p, n)]
     print("missing from the wheel:", ", ".join(missing) or "nothing")
+    _use_libraries()
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o711)
         _start_servers(Path(name))
@@ -36,6 +39,21 @@ def main() -> int:
 def _holds(package: str, name: str) -> bool:
     found = files(package).joinpath(name)
     return any(found.iterdir()) if found.is_dir() else found.is_file()
+
+
+def _use_libraries() -> None:
+    """What `scripts/trim` may not take away."""
+    import matplotlib.figure
+    import pyarrow
+    import pyarrow.parquet
+    import scipy.interpolate
+
+    parquet = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table({"value": [1.0, 2.0]}), parquet)
+    assert pyarrow.parquet.read_table(parquet).num_rows == 2
+    assert scipy.interpolate.PchipInterpolator([0, 1, 2], [0, 1, 4])(1) == 1
+    matplotlib.figure.Figure().savefig(io.BytesIO(), format="svg")
+    assert files("plotly").joinpath("package_data", "plotly.min.js").is_file()
 
 
 def _start_servers(folder: Path) -> None:

@@ -29,7 +29,7 @@ from alerts.api.city import City
 from alerts.api.guard import needs
 from alerts.api.reader import Connection, Reader
 from alerts.handling import Story, stories
-from alerts.model import EventKind, NumberedEvent
+from alerts.model import Event, EventKind, NumberedEvent
 from alerts.sight import AsOf
 
 OPEN_ALERTS, HISTORY, MOST_ALERTS = 1_000, 100, 1_000
@@ -124,10 +124,20 @@ def _told(
     handled = handling_store.touched(connection, ids, head)
     conditions = store.conditions_of(connection, ids)
     stood = [handled.get(one.event.alert_id, Story(one)) for one in newest]
+    began = alert_search.began(connection, ids)
     return [
         wire.alert_json(story, conditions.get(story.event.alert_id), as_of, reader.catalogue)
+        | _lasted(began[story.event.alert_id], story.event)
         for story in stood
     ]
+
+
+def _lasted(began: int, newest: Event) -> wire.Json:
+    """From when to when an alert stood, by the data."""
+    return {
+        "began_at": wire.stamp(began),
+        "ended_at": None if newest.level else wire.stamp(newest.event_time),
+    }
 
 
 @router.get(
@@ -156,7 +166,8 @@ def alert_story(connection: Connection, reader: Reader, alert_id: str, as_of: As
         return None
     catalogue = reader.catalogue
     story = stories(events).get(alert_id)
-    found = {"events": [wire.event_json(each, catalogue) for each in events]}
+    found: wire.Json = {"events": [wire.event_json(each, catalogue) for each in events]}
+    found |= _lasted(events[0].event.event_time, events[-1].event if story is None else story.event)
     if story is not None:
         condition = store.conditions_of(connection, [alert_id]).get(alert_id)
         return wire.alert_json(story, condition, as_of, catalogue) | found

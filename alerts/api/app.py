@@ -10,12 +10,14 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from alerts.api import documents, handling, problems, quiet, session, shifts, status, v1
+from alerts.api.cap_feed import cap_router
 from alerts.api.door import Door
 from alerts.api.files import Exports
 from alerts.api.hub import Hub
 from alerts.api.open_data import Publication
 from alerts.api.pages import console_router
 from alerts.api.writer import Writer
+from alerts.tiles import Tiles
 
 DESCRIPTION = """Water, rain and air of Huế: what is measured, what is alerted, how far we can see.
 
@@ -38,7 +40,13 @@ class Application(FastAPI):
         return documents.document(self)
 
 
-def create_app(hub: Hub, door: Door, writer: Writer, publication: Publication | None = None) -> FastAPI:
+def create_app(
+    hub: Hub,
+    door: Door,
+    writer: Writer,
+    publication: Publication | None = None,
+    tiles: Tiles | None = None,
+) -> FastAPI:
     """The application over a hub and a door that somebody runs."""
     app = Application(
         title="Huewatch feed",
@@ -56,7 +64,8 @@ def create_app(hub: Hub, door: Door, writer: Writer, publication: Publication | 
     app.include_router(session.router, tags=["access"])
     app.include_router(handling.router, tags=["alerts"])
     app.include_router(v1.router)
+    app.include_router(cap_router())
     app.include_router(shifts.router, tags=["shifts"])
     app.include_router(quiet.router, tags=["quiet"])
-    app.include_router(console_router())
+    app.include_router(console_router(tiles))
     return app

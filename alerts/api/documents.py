@@ -22,6 +22,7 @@ Json = dict[str, Any]
 REFERENCE = "#/components/schemas/{model}"
 OPEN = ("/healthz", "/readyz")  # nothing else answers somebody without a token
 FRAMEWORKS_OWN = ("HTTPValidationError", "ValidationError")
+WAIT = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 WRITES = {"post", "put", "patch", "delete"}
 
 TAGS = (
@@ -160,7 +161,7 @@ def _errors_of(path: str, method: str, operation: Json) -> Iterator[int]:
 
 
 def _error(status: int) -> Json:
-    headers = {"Retry-After": RETRY} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    headers = {"Retry-After": RETRY} if status in WAIT else {}
     return {"description": SAID[status], "headers": headers, "content": {MEDIA_TYPE: {"schema": PROBLEM}}}
 
 

@@ -59,7 +59,8 @@ log = logging.getLogger("huewatch.feed")
 def needs(scope: Scope, public: str | None = None) -> Callable[..., Awaitable[Principal]]:
     """A dependency: the principal behind the request, who has this scope.
 
-    `public` (`open_data`, `cap`) names what the setting `feed_public` may open to everybody.
+    `public` (`open_data`, `cap`) names what the setting `feed_public` may open to everybody; who shows
+    something is looked at all the same.
     """
     opened = None if public is None else Public(public)
     shown = Security(_BEARER, scopes=[scope.value])
@@ -71,7 +72,7 @@ def needs(scope: Scope, public: str | None = None) -> Callable[..., Awaitable[Pr
         bearer: HTTPAuthorizationCredentials | None = shown,
         session: str | None = kept,
     ) -> Principal:
-        if opened in door_of(request).policy.public:
+        if opened in door_of(request).policy.public and bearer is None and not session_of(request):
             return ANYBODY
         admitted = await _admitted(request, bearer, fresh=scope is not Scope.READ)
         if not admitted.principal.may(scope):
@@ -115,6 +116,11 @@ def cookie_of(request: Request) -> str:
     return f"__Host-{COOKIE}" if over_https(request) else COOKIE
 
 
+def session_of(request: Request) -> str | None:
+    """The session that a browser sends."""
+    return request.cookies.get(cookie_of(request))
+
+
 async def admit(request: Request, credential: Credential | None, *, fresh: bool) -> Admitted:
     """Who presents this; 401, 429 or 503 otherwise."""
     try:
@@ -148,7 +154,7 @@ async def _admitted(
 ) -> Admitted:
     if bearer is not None:
         return await admit(request, parse(bearer.credentials, Kind.TOKEN), fresh=fresh)
-    session = request.cookies.get(cookie_of(request))
+    session = session_of(request)
     if session is None:
         raise _refusal(request, Denied(Why.MISSING), None)
     if request.method not in SAFE:

@@ -209,10 +209,13 @@ class Hub:
     async def _advance(self) -> None:
         if self.head is None:
             self.head = await asyncio.to_thread(self.reader.head)
-        while events := await asyncio.to_thread(self.reader.events_since, self.head, PAGE):
-            for event in events:
-                self._tell(event)
-        await self._notice_reset(self.head)
+        events = await asyncio.to_thread(self.reader.events_since, self.head, PAGE)
+        if not events:
+            await self._notice_reset(self.head)
+        for event in events:
+            self._tell(event)
+        if len(events) == PAGE:  # there may be more; what comes after a shorter page rings by itself
+            self._wake.set()
 
     async def _notice_reset(self, head: int) -> None:
         """A restored database has a shorter sequence: numbers given out before mean nothing now."""

@@ -126,7 +126,7 @@ class Handling(Answer):
     cancelled: Cancellation | None
     comments: int
     approval: StandingApproval | None
-    unanswered: list[UnansweredStep]
+    unanswered: list[UnansweredStep] = Field(description="to whom it went because nobody acknowledged it")
 
 
 class Alert(Answer):
@@ -141,6 +141,8 @@ class Alert(Answer):
         description="the engine's, while it is open"
     )
     opened_at: Stamp | None = Field(description="while it is open")
+    began_at: Stamp = Field(description="of its first event, by the data")
+    ended_at: Stamp | None = Field(description="by the data; null while it stands")
     newest: Event
     handling: Handling | None
 

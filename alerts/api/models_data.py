@@ -24,6 +24,7 @@ class Observation(Answer):
 class AppraisedObservation(Observation):
     """One observation and what it is worth."""
 
+    received_at: Stamp = Field(description="when it came; long after `time` it was backfilled")
     time_source: Literal["device", "gateway", "server", "arrival", "corrected"] | None = Field(
         description="whose clock `time` is from; null where it was not recorded"
     )

@@ -131,10 +131,28 @@ class Stations(Page):
     stations: list[Station]
 
 
+class Sensor(Answer):
+    """The sensor of a datastream as it stands in the catalogue; heights in metres."""
+
+    gateway: str
+    device: str
+    channel: str
+    since: Stamp | None = Field(description="null: since ever")
+    datum: str | None = Field(description="that its zero is measured in")
+    surveyed: bool
+    by: str | None = Field(description="who measured the zero")
+    zero_elevation: float | None = Field(
+        description="its own height, of one that measures a distance or depth"
+    )
+    highest: float | None = Field(description="the highest level that it can tell")
+
+
 class OneStation(Station):
-    """One station."""
+    """One station, and its sensors by the keys of their datastreams."""
 
     as_of: AsOf
+    datum: str | None = Field(description="that its levels are printed in")
+    sensors: dict[str, Sensor]
 
 
 class LatestValue(Answer):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 from alerts.api.reader import Reader, Unavailable
 from alerts.receivers.book import ReceiverBook
@@ -17,17 +18,28 @@ from ingest.reload import Outcome, config_version, tell, why_unread
 from ingest.store.errors import StoreError
 
 LOOK_SECONDS = 1.0
-ReadBoth = Callable[[], tuple[Catalogue, ReceiverBook]]  # raises `ConfigError`
+# Raises `ConfigError`; the same catalogue where nothing has changed in its files.
+ReadBoth = Callable[[], tuple[Catalogue, ReceiverBook]]
 Use = Callable[[Catalogue, ReceiverBook], None]
 
 
-def version_of(catalogue: Catalogue, book: ReceiverBook) -> str:
-    """A short hash of all that the feed's files say."""
-    return f"{config_version(catalogue, ())}-{book.version}"
+class Version(NamedTuple):
+    """Short hashes of all that the feed's files say."""
+
+    catalogue: str
+    book: str
+
+    def __str__(self) -> str:
+        return f"{self.catalogue}-{self.book}"
+
+
+def version_of(catalogue: Catalogue, book: ReceiverBook) -> Version:
+    """Of ten thousand stations it takes a second."""
+    return Version(config_version(catalogue, ()), book.version)
 
 
 async def follow_configuration(
-    reader: Reader, version: str, read: ReadBoth, use: Use, hangup: asyncio.Event
+    reader: Reader, version: Version, read: ReadBoth, use: Use, hangup: asyncio.Event
 ) -> None:
     """Give what `read` finds to `use` where it is another version, until cancelled.
 
@@ -44,21 +56,23 @@ async def follow_configuration(
         if asked or seen != followed:
             hangup.clear()
             followed = seen
-            version = await _reload(version, read, use, told=asked)
+            version = await _reload(version, reader.catalogue, read, use, told=asked)
 
 
-async def _reload(version: str, read: ReadBoth, use: Use, *, told: bool) -> str:
+async def _reload(version: Version, used: Catalogue, read: ReadBoth, use: Use, *, told: bool) -> Version:
     """The version in use afterwards; where nothing is new this is said only when somebody has asked."""
     try:
         catalogue, book = await asyncio.to_thread(read)
-        found = await asyncio.to_thread(version_of, catalogue, book)
+        found = Version(version.catalogue, book.version)
+        if catalogue is not used:
+            found = await asyncio.to_thread(version_of, catalogue, book)
         if found != version:
             use(catalogue, book)
     except Exception as error:
-        tell(Outcome.REFUSED, version, why_unread(error))
+        tell(Outcome.REFUSED, str(version), why_unread(error))
         return version
     if found != version:
-        tell(Outcome.APPLIED, found)
+        tell(Outcome.APPLIED, str(found))
     elif told:
-        tell(Outcome.UNCHANGED, found)
+        tell(Outcome.UNCHANGED, str(found))
     return found

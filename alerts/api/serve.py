@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 from alerts.access import Policy
 from alerts.api.app import create_app
 from alerts.api.door import Door
+from alerts.api.gauges import measure_database, watch_broker
 from alerts.api.hub import Hub
 from alerts.api.open_data import Publication
 from alerts.api.reader import Reader, Unavailable
@@ -33,8 +34,10 @@ from alerts.delivery import Worker
 from alerts.housekeeping import keep_house
 from alerts.receivers import Receiver
 from alerts.receivers.book import ReceiverBook, default_book
+from alerts.receivers.registry import Surroundings
 from alerts.receivers.wants import Wishes
 from alerts.suppression import Limits
+from alerts.tiles import Tiles
 from alerts.watching import Watch
 from alerts.wire import Json, as_of_json
 from ingest import metrics
@@ -45,6 +48,7 @@ from ingest.model import Nature
 from ingest.mqtt import BrokerSettings
 from ingest.reload import on_hangup
 from ingest.store.errors import Fatal
+from ingest.yaml_lines import ConfigError
 
 UNREAD_MS = 20_000  # a peer that takes nothing for so long is cut off by the kernel
 SEND_BUFFER = 128 * 1024  # what the kernel keeps for a client before it is slow in our eyes
@@ -70,6 +74,7 @@ async def serve_feed(
     read_book: ReadBook | None = None,
     watch: Watch | None = None,
     publication: Publication | None = None,
+    tiles: Tiles | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Without a broker nothing is told over MQTT; the page and the API work.
 
@@ -84,13 +89,24 @@ async def serve_feed(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     on_hangup(hangup, stop)
-    metrics.CONFIG.info({"version": version_of(catalogue, book)})
+    metrics.CONFIG.info({"version": str(version_of(catalogue, book))})
     try:
         async with running_feed(
-            database_url, broker, catalogue, nature, host, port, limits, policy, book, watch, publication
+            database_url,
+            broker,
+            catalogue,
+            nature,
+            host,
+            port,
+            limits,
+            policy,
+            book,
+            watch,
+            publication,
+            tiles,
         ) as feed:
             change = "HUEWATCH_METRICS_HOST or HUEWATCH_FEED_METRICS_PORT"
-            health = serve_health(metrics_host, metrics_port, change, lambda: _readiness(feed.hub))
+            health = serve_health(metrics_host, metrics_port, change, feed.readiness)
             version = version_of(catalogue, book)
             following = follow_configuration(feed.hub.reader, version, read_both, feed.use, hangup)
             reloading = asyncio.create_task(following, name="feed reload")
@@ -100,7 +116,7 @@ async def serve_feed(
                 reloading.cancel()
                 await asyncio.to_thread(health.shutdown)
                 health.server_close()
-    except* (Fatal, CannotListen) as group:
+    except* (Fatal, CannotListen, ConfigError) as group:
         fatal = _first(group)
     else:
         return
@@ -121,6 +137,18 @@ class Feed:
         self.url = f"http://{address[0]}:{address[1]}"
         self._crew = crew
 
+    def readiness(self) -> tuple[bool, Json]:
+        """Whether events go all the way: they can be read, and at least one receiver is reached.
+
+        One that another process serves, or that has not been tried yet, counts as reached.
+        """
+        as_of, workers = self.hub.as_of, self._crew.workers
+        unreached = [worker.name for worker in workers if worker.reached is False]
+        reasons = [] if as_of.known else [f"nothing can be seen: {as_of.reason}"]
+        if unreached and len(unreached) == len(workers):
+            reasons.append(f"no receiver is reached: {', '.join(unreached)}")
+        return not reasons, {"ready": not reasons, "reasons": reasons, "as_of": as_of_json(as_of)}
+
     def use(self, catalogue: Catalogue, book: ReceiverBook | None = None) -> None:
         """Speak of this catalogue's stations from now on, everywhere, and tell the receivers of this book."""
         self._crew.use(book or self._crew.book, catalogue)  # it refuses what cannot be built
@@ -140,11 +168,12 @@ async def running_feed(
     book: ReceiverBook | None = None,
     watch: Watch | None = None,
     publication: Publication | None = None,
+    tiles: Tiles | None = None,
 ) -> AsyncIterator[Feed]:
     """A feed for as long as the block runs; port 0 takes a free one. `limits`: of suppression.
 
     Without a book the centre alone is told, over the broker. `watch`: when to say that nobody is there; None:
-    never. `publication`: who publishes the open data.
+    never. `publication`: who publishes its open data. `tiles`: the pictures under the map.
     """
     limits, policy = limits or Limits(), policy or Policy()
     clock = system_clock()
@@ -153,8 +182,9 @@ async def running_feed(
     hub = Hub(reader, clock)
     door = Door(reader, writer, clock, policy)
     listener = _listener(host, port)
-    app = SecurityHeaders(BodyLimit(create_app(hub, door, writer, publication)), https=policy.https)
-    server = _Server(app, policy.proxies)
+    app = create_app(hub, door, writer, publication, tiles)
+    guarded = SecurityHeaders(BodyLimit(app), tiles, https=policy.https)
+    server = _Server(guarded, policy.proxies)
     reader.open()
     writer.open()
     try:
@@ -165,7 +195,7 @@ async def running_feed(
                 rng = random.Random(f"{owner}/{wishes.name}")
                 return Worker(receiver, wishes, database_url, hub, owner, clock, rng, limits)
 
-            crew = Crew(group, hire, broker)
+            crew = Crew(group, hire, Surroundings(broker, catalogue, database_url, clock))
             crew.use(book or default_book(nature), catalogue)
             background = [
                 group.create_task(_check_nature(reader, clock), name="feed nature"),
@@ -175,7 +205,10 @@ async def running_feed(
                     keep_house(database_url, clock, limits, lambda: crew.book, watch),
                     name="feed housekeeping",
                 ),
+                group.create_task(measure_database(reader, clock), name="feed gauges"),
             ]
+            if broker is not None:
+                background.append(group.create_task(watch_broker(broker, clock), name="feed broker"))
             serving = group.create_task(server.serve([listener]), name="feed http")
             feed = Feed(hub, listener.getsockname()[:2], crew)
             log.info("feed_started", extra={"url": feed.url, "nature": nature.value})
@@ -256,8 +289,3 @@ async def _check_nature(reader: Reader, clock: Clock) -> None:
             if marked:
                 return
         await clock.sleep(1.0)
-
-
-def _readiness(hub: Hub) -> tuple[bool, Json]:
-    as_of = hub.as_of
-    return as_of.known, {"ready": as_of.known, "as_of": as_of_json(as_of)}

@@ -39,6 +39,7 @@ from alerts.station_view import (
     freshness_of,
     observation_json,
     result_rows,
+    sensor_json,
     station_json,
 )
 from alerts.trend import WINDOW_US
@@ -112,7 +113,7 @@ def stations(request: Request, hub: HubOf, asked: Annotated[AskedStations, Query
     responses=documents.answers(models_places.OneStation),
 )
 def station(reader: ReaderOf, station_id: str) -> Response:
-    """One station as it stands."""
+    """One station as it stands, with its sensors."""
     city = reader.city
     found = city.stations.get(station_id)
     if found is None:
@@ -124,7 +125,9 @@ def station(reader: ReaderOf, station_id: str) -> Response:
         windows = feed_store.windows(connection, reader.nature, measured, WINDOW_US)
         results = feed_store.newest_results(connection, reader.nature, derived)
         standing = standing_of(connection)
-    return answers.answer(station_json(found, windows, results, standing, as_of), as_of)
+    sensors = {f"{found.id}/{each.name}": sensor_json(each.current()) for each in found.datastreams}
+    told = station_json(found, windows, results, standing, as_of)
+    return answers.answer(told | {"datum": found.datum, "sensors": sensors}, as_of)
 
 
 @router.get(

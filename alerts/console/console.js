@@ -1,145 +1,178 @@
-// The console: ties the feed to the page. Runs as a module; nothing is inline.
+// The console: ties feed, session, header and views together. Runs as a module; nothing is inline.
 
-import { indexRow, indicesOf, sumsOf, sumsRow } from "./derived.js";
-import { byId, h, setText, sync } from "./dom.js";
+import { Api } from "./api.js";
+import { remember, remembered } from "./choices.js";
+import { callOut } from "./attention.js";
+import { byId, setText } from "./dom.js";
 import { Feed } from "./feed.js";
-import * as format from "./format.js";
-import { LANGUAGES, language, reason, setLanguage, word } from "./words.js";
-import { alertItem, eventItem, otherRow, stationCard } from "./view.js";
+import { markPlace, renderHeader, renderSession, renderSound } from "./header.js";
+import { bind, help } from "./keys.js";
+import { Presence } from "./presence.js";
+import { parse, Router } from "./router.js";
+import { Session } from "./session.js";
+import { Sound } from "./sound.js";
+import { LANGUAGES, language, setLanguage, word } from "./words.js";
 
-const KEY = "huewatch-language";
-const SAFE = "Actual";
+const VIEWS = {
+  watch: () => import("./view-watch.js"),
+  alert: () => import("./view-alert.js"),
+  station: () => import("./view-station.js"),
+  history: () => import("./view-history.js"),
+  data: () => import("./view-data.js"),
+  handover: () => import("./view-handover.js"),
+  login: () => import("./view-login.js"),
+};
+const LOGIN = "#/login";
+const RETRY_MS = 2000;
+const SAID_MS = 6000;
+const THEMES = ["system", "light", "dark"];
 
-const feed = new Feed(render, announce);
+let wanted = "#/"; // where to go on after logging in
 
-// Alerts first, then the highest level, then the catalogue's order.
-const urgency = ({ station, stream }) => (station.state === "alert" ? 100 : 0) + (stream.level?.rank ?? 0);
+const api = new Api(leave);
+const session = new Session(api);
+const feed = new Feed(api);
+const sound = new Sound(feed);
+const presence = new Presence(api);
+const go = (hash) => (location.hash === hash ? router.open() : (location.hash = hash));
 
-function render() {
-  const sight = feed.sight();
-  const known = sight.state !== "unknown" && sight.state !== "connecting";
-  renderSight(sight);
-  renderClock();
-  renderAlerts(known);
-  renderStations(known);
-  sync(byId("events"), eventItems());
+// What a view is given; see router.js.
+const context = { api, feed, go, session, login, sound, say };
+const router = new Router(byId("view"), VIEWS, context, opened);
+
+function opened({ name }) {
+  markPlace(name);
+  if (name !== "login" && byId("view").dataset.moved) byId("view").focus({ preventScroll: true });
+  byId("view").dataset.moved = "yes";
 }
 
-function renderSight(sight) {
-  byId("sight").dataset.state = sight.state;
-  document.body.dataset.sight = sight.state;
-  setText(byId("sight-state"), word(sight.state));
-  const told = sight.age === null ? "" : `${word("committed")} ${format.age(sight.age)}`;
-  setText(byId("sight-detail"), [reason(sight.reason), told].filter(Boolean).join(" · "));
-  const banner = { unknown: "unknown_banner", blind: "blind_banner" }[sight.state];
-  byId("banner").hidden = !banner;
-  setText(byId("banner"), banner ? word(banner) : "");
-  const drill = feed.nature && feed.nature !== SAFE;
-  byId("exercise").hidden = !drill;
-  if (drill) {
-    setText(byId("exercise").querySelector("strong"), word(feed.nature.toLowerCase()));
-    setText(byId("exercise").querySelector("span"), word("exercise_line"));
+async function login(token) {
+  await session.login(token);
+  enter();
+  go(wanted);
+}
+
+// Somebody is logged in: the feed starts.
+function enter() {
+  renderSession(session);
+  feed.start();
+  presence.start();
+}
+
+// Nobody is, or no longer: to the door, and back afterwards to where we were.
+function leave() {
+  if (session.name !== null) {
+    session.forget();
+    feed.stop();
+    presence.stop();
   }
-  document.title = `${drill ? `${word(feed.nature.toLowerCase())} · ` : ""}${feed.alerts.length || ""} ${word("title")}`.trim();
+  renderSession(session);
+  if (byId("view").dataset.view === "login") return; // it shows why by itself
+  if (parse(location.hash).name !== "login") wanted = location.hash || "#/";
+  go(LOGIN);
 }
 
-function renderClock() {
-  const now = feed.asOf?.now;
-  setText(byId("clock"), now ? format.clock(now) : "--:--:--");
-  setText(byId("clock-date"), now ? format.date(now) : "");
+async function logout() {
+  await session.logout().catch(() => {}); // the cookie may have ended before
+  wanted = "#/";
+  leave();
 }
 
-function renderAlerts(known) {
-  const streams = new Map(datastreams().map(({ stream }) => [stream.key, stream]));
-  setText(byId("alert-count"), known ? String(feed.alerts.length) : "?");
-  const items = feed.alerts.map((alert) => {
-    const stream = streams.get(alert.newest.target);
-    return item(alert.alert_id, [alert, stream, known], () => alertItem(alert, stream, known));
-  });
-  if (!items.length) {
-    const text = word(known ? "no_alerts" : "no_alerts_unknown");
-    items.push(item("none", text, () => h("p", { class: "none" }, text)));
+async function begin() {
+  try {
+    await session.begin();
+  } catch (error) {
+    if (error.status === 401) return undefined; // `leave` has been told
+    if (error.status !== 403) return void setTimeout(begin, RETRY_MS); // no server yet: the lamp says so
+    return leave();
   }
-  sync(byId("alert-list"), items);
+  if (parse(location.hash).name === "login") location.hash = "#/";
+  enter();
+  return router.open();
 }
 
-function renderStations(known) {
-  const level = ({ stream }) => stream.property === "water_level";
-  const all = datastreams();
-  for (const [id, kind] of [["rivers", "river"], ["streets", "street"]]) {
-    const shown = all.filter((each) => level(each) && each.station.kind === kind);
-    shown.sort((one, other) => urgency(other) - urgency(one));
-    sync(byId(id), shown.map(({ station, stream }) => card(station, stream, known)));
-    byId(id).closest("section").hidden = shown.length === 0;
-  }
-  const others = all.filter((each) => !level(each) || !["river", "street"].includes(each.station.kind));
-  const indices = feed.stations.flatMap((station) => indicesOf(station).map((each) => indexItem(station, each, known)));
-  const rows = [...others.flatMap(({ station, stream }) => rowsOf(station, stream, known)), ...indices];
-  sync(byId("others"), rows);
-  byId("others").closest("section").hidden = rows.length === 0;
-}
+let hiding = null;
 
-const datastreams = () =>
-  feed.stations.flatMap((station) => station.datastreams.map((stream) => ({ station, stream })));
-
-const card = (station, stream, known) =>
-  item(stream.key, [station.name, station.maintenance, stream, known], () => stationCard(station, stream, known));
-
-function rowsOf(station, stream, known) {
-  const stamp = [station.name, station.maintenance, stream, known];
-  const row = item(stream.key, stamp, () => otherRow(station, stream, known));
-  const sums = sumsOf(station, stream);
-  if (!sums.length || !stream.newest) return [row];
-  return [row, item(`${stream.key} sums`, [sums, known], () => sumsRow(station, sums, known))];
-}
-
-const indexItem = (station, index, known) =>
-  item(index.key, [station.name, index, known], () => indexRow(station, index, known));
-
-const eventItems = () =>
-  feed.events.length
-    ? feed.events.map((event) => item(String(event.seq), event.seq, () => eventItem(event)))
-    : [item("none", "none", () => h("li", { class: "none" }, word("no_events")))];
-
-function item(key, content, make) {
-  return { key, stamp: `${language()} ${JSON.stringify(content)}`, make };
-}
-
-// A screen reader is told each new event once; eyes find it at the top of the list.
-function announce(event) {
-  const text = event.headline[language()];
-  setText(byId("announce"), `${word(`kind_${event.kind}`)}: ${text}`);
+// What has just been done, at the lower edge for a while and to a screen reader.
+function say(text) {
+  setText(byId("said"), text);
+  byId("said").hidden = false;
+  clearTimeout(hiding);
+  hiding = setTimeout(() => (byId("said").hidden = true), SAID_MS);
 }
 
 function speak(chosen) {
   setLanguage(chosen);
   document.documentElement.lang = language();
   for (const node of document.querySelectorAll("[data-word]")) setText(node, word(node.dataset.word));
+  for (const node of document.querySelectorAll("[data-title]")) node.setAttribute("title", word(node.dataset.title));
   for (const button of document.querySelectorAll("[data-language]")) {
     button.setAttribute("aria-pressed", String(button.dataset.language === language()));
   }
-  render();
+  byId("said").hidden = true; // what was said was said in the other one
+  renderHeader(feed);
+  renderSound(sound);
 }
 
-function choose(chosen) {
-  try {
-    localStorage.setItem(KEY, chosen);
-  } catch {
-    // a browser that keeps nothing still shows the page
-  }
-  speak(chosen);
+function paint(theme) {
+  if (theme === THEMES[0]) delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  byId("theme").value = theme;
 }
 
-function remembered() {
-  try {
-    return localStorage.getItem(KEY);
-  } catch {
-    return null;
-  }
+// Any touch lifts the browser's block, but for one of the button that says what it does itself.
+function lift({ target }) {
+  if (!byId("sound").contains(target)) sound.touch();
 }
+
+// The first press lifts the browser's block; from then on it is on or off.
+function switchSound() {
+  sound.choose(sound.state !== "on");
+  renderSound(sound);
+}
+
+// Charts take the theme's colours when they are drawn: the view is opened again.
+const again = () => document.body.dataset.session && router.open();
 
 for (const button of document.querySelectorAll("[data-language]")) {
-  button.addEventListener("click", () => choose(button.dataset.language));
+  button.addEventListener("click", () => {
+    remember("language", button.dataset.language);
+    speak(button.dataset.language);
+    again();
+  });
 }
-speak(remembered() ?? LANGUAGES[0]);
-feed.start();
+byId("theme").addEventListener("change", () => {
+  remember("theme", byId("theme").value);
+  paint(byId("theme").value);
+  again();
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+byId("logout").addEventListener("click", logout);
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the fragment belongs to the router
+  byId("view").focus();
+});
+addEventListener("hashchange", () => (location.hash.startsWith("#token=") ? begin() : router.open()));
+byId("sound").addEventListener("click", switchSound);
+byId("help").addEventListener("click", help);
+for (const touch of ["pointerdown", "keydown"]) addEventListener(touch, lift, { capture: true });
+bind("keys_everywhere", {
+  "?": ["key_help", help],
+  w: ["key_watch", () => go("#/")],
+  o: ["key_sound", switchSound],
+});
+// What is left of the screen below the bar: the watch fills it.
+new ResizeObserver(([bar]) => {
+  document.documentElement.style.setProperty("--top", `${Math.ceil(bar.contentRect.height)}px`);
+}).observe(document.querySelector(".top"));
+feed.subscribe(() => {
+  renderHeader(feed);
+  renderSound(sound);
+  sound.watch();
+  callOut(feed, sound);
+});
+feed.listen((event) => setText(byId("announce"), `${word(`kind_${event.kind}`)}: ${event.headline[language()]}`));
+
+paint(THEMES.includes(remembered("theme")) ? remembered("theme") : THEMES[0]);
+speak(remembered("language") ?? LANGUAGES[0]);
+begin();

@@ -36,7 +36,7 @@ function label({ kind, newest, window_s: seconds = 0 }) {
   return word(kind).replace("{hours}", hours).replace("{since}", since);
 }
 
-function sum(each, known) {
+export function sum(each, known) {
   const old = !known || OLD.has(each.freshness);
   return h(
     "li",

@@ -1,7 +1,7 @@
 // Elements made by calls: data becomes text nodes and attributes, never markup.
 
 const SVG = "http://www.w3.org/2000/svg";
-const DRAWN = new Set(["svg", "rect", "line", "text", "g", "path"]);
+const DRAWN = new Set(["svg", "rect", "line", "text", "g", "path", "circle", "polyline", "polygon"]);
 
 export function h(tag, attributes = {}, ...children) {
   const node = DRAWN.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
@@ -16,6 +16,11 @@ export const byId = (id) => document.getElementById(id);
 
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
+}
+
+// One child for `sync`: made anew when its language or content has changed.
+export function item(key, content, make) {
+  return { key, stamp: `${document.documentElement.lang} ${JSON.stringify(content)}`, make };
 }
 
 // Make a container's children agree with a list of {key, stamp, make}: what did not change stays untouched,
@@ -44,7 +49,11 @@ export function sync(container, items) {
   }
 }
 
+// What was unfolded stays unfolded, and the focus stays on the part that had it.
 function keepPlace(old, node) {
-  if (old.open) node.open = true;
-  if (old.contains(document.activeElement)) (node.querySelector("summary") ?? node).setAttribute("data-focus", "");
+  if (old.open || old.querySelector("details")?.open) (old.open ? node : node.querySelector("details")).open = true;
+  if (!old.contains(document.activeElement)) return;
+  const part = document.activeElement.dataset.part;
+  const same = part && node.querySelector(`[data-part="${part}"]`);
+  (same || node.querySelector("a, summary, button") || node).setAttribute("data-focus", "");
 }

@@ -6,8 +6,9 @@ const ZONE_MS = 7 * 3600_000; // Việt Nam has no daylight saving time
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const two = (number) => String(number).padStart(2, "0");
 
+// `stamp`: RFC 3339, or milliseconds since 1970.
 function local(stamp) {
-  const at = new Date(Date.parse(stamp) + ZONE_MS);
+  const at = new Date((typeof stamp === "number" ? stamp : Date.parse(stamp)) + ZONE_MS);
   return {
     hour: two(at.getUTCHours()),
     minute: two(at.getUTCMinutes()),
@@ -36,6 +37,16 @@ export function moment(stamp) {
     : `${hour}:${minute}, ${day} ${MONTHS[month]}`;
 }
 
+// "07:00:05 27/10/2025" or "07:00:05, 27 Oct 2025"
+export const full = (stamp) => `${clock(stamp)}${language() === "vi" ? " " : ", "}${date(stamp)}`;
+
+// The same, shorter where it is the day of `now`: "07:00".
+export function near(stamp, now) {
+  const [at, beside] = [local(stamp), local(now ?? stamp)];
+  const today = now && at.day === beside.day && at.month === beside.month && at.year === beside.year;
+  return today ? `${at.hour}:${at.minute}` : moment(stamp);
+}
+
 export function number(value, digits = 2) {
   const [whole, part] = Math.abs(value).toFixed(digits).split(".");
   const [point, thousand] = language() === "vi" ? [",", "."] : [".", ","];
@@ -46,6 +57,8 @@ export function number(value, digits = 2) {
 
 const DIGITS = { m: 2, mm: 1, "m3/s": 0, "%": 1, "ug/m3": 1, 1: 0 };
 const UNITS = { "m3/s": "m³/s", "ug/m3": "µg/m³", 1: "" };
+
+export const unit = (name) => UNITS[name] ?? name;
 
 export function quantity(value, unit) {
   return `${number(value, DIGITS[unit] ?? 2)}\u00a0${UNITS[unit] ?? unit}`.trimEnd();

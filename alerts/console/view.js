@@ -20,7 +20,7 @@ const distance = (key, level, by, unit) =>
   word(key).replace("{level}", whole(level)).replace("{by}", format.quantity(by, unit));
 
 // The level a value has reached, in the words that people use: "trên BĐ III 0,08 m".
-function margin({ level, unit, comparable }) {
+export function margin({ level, unit, comparable }) {
   if (!comparable) return word("not_referenced");
   if (!level) return word("no_levels");
   if (level.rank) return distance("above", level.name, level.above, unit);
@@ -33,7 +33,7 @@ function nextLevel(level, unit) {
 }
 
 const reached = (level) => level?.rank > 0 && chip(`l${shade(level.rank)}`, level.name);
-const distances = (stream) => [margin(stream), nextLevel(stream.level, stream.unit)].filter(Boolean).join(", ");
+export const distances = (stream) => [margin(stream), nextLevel(stream.level, stream.unit)].filter(Boolean).join(", ");
 
 export function freshness(state, known) {
   const shown = known ? state : "unknown";
@@ -140,74 +140,6 @@ export function otherRow(station, stream, known) {
     h("td", { class: "figure" }, shown ? format.quantity(shown.value, stream.unit) : "–"),
     h("td", {}, shown ? when(shown, known) : "–"),
     h("td", {}, freshness(stream.freshness, known), away && chip("warn", word("not_monitored"))),
-  );
-}
-
-export function alertItem(alert, stream, known) {
-  const event = alert.newest;
-  return h(
-    "details",
-    { class: known ? "alert" : "alert old", "data-severity": event.severity, "data-alert": alert.alert_id },
-    h(
-      "summary",
-      {},
-      h("span", { class: "badge" }, known ? event.level_name || event.severity : word("unknown")),
-      h("span", { class: "lines" }, h("strong", {}, pick(event.headline)), secondLine(alert, stream, known)),
-    ),
-    evidence(event),
-  );
-}
-
-function secondLine(alert, stream, known) {
-  const event = alert.newest;
-  const shown = stream?.newest_usable;
-  const trend = known && stream && !OLD.has(stream.freshness) ? format.trend(stream.trend_per_hour) : null;
-  const present = stream && !OLD.has(stream.freshness) && known ? "present" : "last_known";
-  const parts = [
-    shown && `${word(present)} ${format.quantity(shown.value, stream.unit)} (${format.moment(shown.time)})`,
-    trend && `${trend.arrow} ${trend.text}`,
-    alert.opened_at && `${word("opened")} ${format.moment(alert.opened_at)}`,
-    alert.phase === "clearing" && word("clearing"),
-    event.delay_s >= 600 && `${word("delay")} ${format.span(event.delay_s)}`,
-    ...handled(alert.handling),
-  ];
-  return h(
-    "span",
-    { class: "second" },
-    parts.filter(Boolean).join(" · "),
-    !event.verified && chip("warn", word("unverified")),
-  );
-}
-
-// What people have done with it, in words.
-function handled({ acknowledged, assigned_to, shelved, comments }) {
-  return [
-    acknowledged && said(acknowledged.worse ? "acknowledged_worse" : "acknowledged_by", acknowledged),
-    assigned_to && said("assigned_to", { to: assigned_to }),
-    shelved && said("shelved_until", { by: shelved.by, until: format.moment(shelved.until) }),
-    comments > 0 && said("commented", { count: comments }),
-  ];
-}
-
-function evidence(event) {
-  return h(
-    "div",
-    { class: "evidence" },
-    h("p", {}, `${word("rule")}: ${event.rule}`),
-    event.evidence.length > 0 && h("p", {}, word("evidence")),
-    h(
-      "ul",
-      {},
-      event.evidence.map((each) =>
-        h(
-          "li",
-          {},
-          h("time", { datetime: each.time }, format.moment(each.time)),
-          h("b", {}, format.number(each.value)),
-          each.quality === SUSPECT && chip("warn", word("suspect")),
-        ),
-      ),
-    ),
   );
 }
 

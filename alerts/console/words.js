@@ -1,17 +1,42 @@
 // Every text of the console, Vietnamese first. A missing English text shows in the tests.
-// "Cảnh báo" is an alert; "báo động" (BĐ) only the official flood levels.
+// "Cảnh báo" is an alert; "báo động" (BĐ) only the official flood levels. Views with many texts keep theirs in a
+// file of their own, words-NAME.js, whose table is spread into WORDS below.
+
+import { ALERTS } from "./words-alerts.js";
+import { PAGES } from "./words-pages.js";
 
 export const LANGUAGES = ["vi", "en"];
 
 export const WORDS = {
+  ...ALERTS,
+  ...PAGES,
   title: ["Giám sát ngập lụt và môi trường Huế", "Huế flood and environment watch"],
-  brand_line: ["Trung tâm điều hành đô thị thông minh Huế", "Huế Intelligent Operations Centre"],
-  skip: ["Đến danh sách cảnh báo", "Skip to the alerts"],
+  skip: ["Đến nội dung chính", "Skip to the content"],
+  nav_watch: ["Theo dõi", "Watch"],
+  nav_history: ["Lịch sử", "History"],
+  nav_data: ["Dữ liệu", "Data"],
+  nav_handover: ["Giao ca", "Handover"],
+  theme: ["Giao diện sáng hay tối", "Light or dark"],
+  theme_system: ["Theo máy", "As the system"],
+  theme_light: ["Sáng", "Light"],
+  theme_dark: ["Tối", "Dark"],
+  view_unknown: ["Không có trang này.", "There is no such page."],
+  view_not_loaded: ["Không tải được trang này.", "This page could not be loaded."],
+  login_title: ["Đăng nhập", "Log in"],
+  login_hint: [
+    "Dán mã truy cập của bạn (hw_…). Mã do người quản trị cấp và đứng tên bạn.",
+    "Paste your access token (hw_…). The administrator makes it, and it bears your name.",
+  ],
+  token: ["Mã truy cập", "Access token"],
+  log_in: ["Đăng nhập", "Log in"],
+  log_out: ["Đăng xuất", "Log out"],
+  token_refused: ["Mã này không có hiệu lực.", "This token is not valid."],
+  no_server: ["Không liên lạc được với máy chủ.", "The server cannot be reached."],
   exercise: ["DIỄN TẬP", "EXERCISE"],
   exercise_line: ["Số liệu mô phỏng, không phải thật", "Simulated data, not the real situation"],
   test: ["THỬ NGHIỆM", "TEST"],
   clock_label: ["Số liệu đến", "Data up to"],
-  zone: ["giờ Việt Nam (UTC+7)", "Việt Nam time (UTC+7)"],
+  zone: ["UTC+7", "UTC+7"],
 
   live: ["Trực tiếp", "Live"],
   connecting: ["Đang kết nối", "Connecting"],
@@ -22,6 +47,7 @@ export const WORDS = {
     "KHÔNG RÕ TÌNH HÌNH. Các giá trị dưới đây là lần cuối nhận được, không phải hiện tại.",
     "THE SITUATION IS UNKNOWN. Values below are the last ones received, not the present.",
   ],
+  not_live_banner: ["Mất luồng trực tiếp, đang nối lại.", "The live stream is lost, reconnecting."],
   blind_banner: [
     "Có thể thiếu số liệu: chưa thấy cảnh báo không có nghĩa là an toàn.",
     "Readings may be missing: no alert shown does not mean safe.",
@@ -75,7 +101,7 @@ export const WORDS = {
   acknowledged_worse: ["{by} đã tiếp nhận ở cấp thấp hơn", "acknowledged by {by} at a lower level"],
   assigned_to: ["giao cho {to}", "assigned to {to}"],
   shelved_until: ["{by} tạm ẩn đến {until}", "shelved by {by} until {until}"],
-  commented: ["{count} ghi chú", "{count} comments"],
+  commented: ["{count} ghi chú", "comments: {count}"],
   clearing: ["đang chờ kết thúc", "about to clear"],
 
   opened: ["mở lúc", "opened"],
@@ -157,6 +183,12 @@ export const language = () => LANGUAGES[index];
 
 // A property of the catalogue in words; one that has none here by its own name.
 export const property = (name) => WORDS[`property_${name}`]?.[index] ?? name;
+
+// What somebody may do, as a title; on a button that asks further it ends in three dots.
+export const deed = (name) => word(`act_${name}`).replace("…", "");
+
+// A CAP severity in words.
+export const severity = (name) => word(`severity_${name}`);
 
 // The text under a key; a key that is not known is shown as it is, so that nothing is hidden.
 export const word = (key) => WORDS[key]?.[index] ?? key;

@@ -16,6 +16,7 @@ from prometheus_client import Counter
 
 from alerts.forecast import store
 from alerts.forecast.outlook import unsuited
+from alerts.forecast.records import Scored
 from alerts.forecast.tracker import Gauge, Tracked, Tracker
 from ingest.catalog import Catalogue
 from ingest.model import Changes
@@ -27,7 +28,14 @@ FORECASTS = Counter(
     "huewatch_forecasts", "Forecasts of moving water, committed; by why they were withheld.", ["withheld"]
 )
 FAILURES = Counter("huewatch_forecast_failures", "Batches whose forecasts failed, committed without them.")
-METRICS = (FORECASTS, FAILURES)
+SCORED = Counter("huewatch_forecast_scored", "Forecasts that the truth has come to, by horizon.", ["hours"])
+ERROR = Counter("huewatch_forecast_error_metres", "How far they were off, added up, by horizon.", ["hours"])
+PERSISTENCE_ERROR = Counter(
+    "huewatch_forecast_persistence_error_metres",
+    "How far the level at the time of the forecast was off, added up, by horizon.",
+    ["hours"],
+)
+METRICS = (FORECASTS, FAILURES, SCORED, ERROR, PERSISTENCE_ERROR)
 
 
 def gauges_of(catalogue: Catalogue, ids: Mapping[str, int]) -> list[Gauge]:
@@ -84,8 +92,19 @@ class ForecastSink:
             self._tracker.adopt(outcome)
             for made in outcome.made:
                 FORECASTS.labels(made.withheld.value if made.withheld else "").inc()
+            for one in outcome.scored:
+                _count(one)
 
     def _fail(self, error: Exception) -> None:
         self._failed = True
         FAILURES.inc()
         log.error("forecasts have failed; none is made until the next start", exc_info=error)
+
+
+def _count(scored: Scored) -> None:
+    if scored.error is None or scored.persistence_error is None:
+        return  # the truth never came
+    hours = f"{scored.due.hours:g}"
+    SCORED.labels(hours).inc()
+    ERROR.labels(hours).inc(abs(scored.error))
+    PERSISTENCE_ERROR.labels(hours).inc(abs(scored.persistence_error))

@@ -3,7 +3,8 @@
 A receiver is given notices one at a time, in sequence order, at least once under one `event_id`, and keeps
 whatever state its medium needs. It raises `Unreachable` for everything that time may heal, and delivery then
 connects again; `Undeliverable` for a notice that it will never take; `Gone` when it wants no more of any. It
-never sees the database, and no transaction is open while it works.
+never sees the database, and no transaction is open while it works; a kind whose medium is a table of our own
+(`cap`) is given a store by construction, and sees no more than that gives.
 """
 
 from __future__ import annotations

@@ -24,7 +24,6 @@ from alerts.receivers.letter import letter, one_line
 from ingest.catalog import Catalogue
 from ingest.clock import Clock, system_clock
 from ingest.config_model import Duration
-from ingest.mqtt import BrokerSettings
 
 ADDRESS = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -78,7 +77,6 @@ class EmailReceiver:
     def __init__(
         self,
         settings: EmailSettings,
-        broker: BrokerSettings | None,
         catalogue: Catalogue,
         clock: Clock | None = None,
     ) -> None:

@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 
 from alerts.receivers import ReceiverSettings
 from alerts.receivers.address import refusal
+from alerts.receivers.cap import CapSettings
 from alerts.receivers.webhook import WebhookSettings, read_secret
 from ingest.catalog import Catalogue
 from ingest.yaml_lines import Located, Place, Problem, nearest
 
+FILES = ("secret_file", "old_secret_file", "password_file", "ca_file", "key_file", "certificate_file")
 MOST_NAMED = 5  # names of the catalogue that a remedy lists
 
 
@@ -27,7 +29,7 @@ def check_receiver(
     yield from _check_wants(receiver, catalogue, rules, place.at("wants"))
     if isinstance(receiver, WebhookSettings):
         yield from _check_address(receiver, place.at("url"))
-    for name in ("secret_file", "old_secret_file", "password_file", "ca_file"):
+    for name in FILES:
         file = getattr(receiver, name, None)
         if file is not None:
             yield from _check_file(file, name, place.at(name))
@@ -46,6 +48,9 @@ def check_book(
         if first is not place:
             message = f"The receiver {receiver.name!r} is also in line {first.at('name').line}."
             yield place.at("name").problem(message, "Give one of the two another name.")
+    for _, place in [each for each in located if isinstance(each[0], CapSettings)][1:]:
+        remedy = "Leave out one of the two."
+        yield place.at("kind").problem("CAP messages have one order and one issuer.", remedy)
     for number, step in enumerate(steps):
         for index, name in enumerate(step):
             yield from _must_be_receiver(name, list(seen), root.at("escalation", "steps", number, index))

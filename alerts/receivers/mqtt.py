@@ -41,15 +41,21 @@ class MqttSettings(ReceiverSettings):
 
 
 class MqttReceiver:
-    """Publishes to one broker under a fixed client id."""
+    """Publishes to one broker under a fixed client id. `keeps_status`: it writes the retained status."""
 
     def __init__(
-        self, settings: ReceiverSettings, broker: BrokerSettings | None, catalogue: Catalogue
+        self,
+        settings: ReceiverSettings,
+        broker: BrokerSettings | None,
+        catalogue: Catalogue,
+        *,
+        keeps_status: bool = True,
     ) -> None:
         assert broker is not None  # who builds receivers leaves this kind out where there is none
         self.settings = settings
         self._broker = broker
         self._catalogue = catalogue
+        self._keeps_status = keeps_status
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Session]:
@@ -67,17 +73,18 @@ class MqttReceiver:
             protocol=aiomqtt.ProtocolVersion.V5,
             clean_start=True,
             timeout=TIMEOUT_S,
-            will=will,
+            will=will if self._keeps_status else None,
         )
         try:
             async with client:
                 try:
-                    _heed_cancellation()
+                    heed_cancellation()
                     yield MqttSession(client, lambda: self._catalogue)
                 finally:
-                    with suppress(aiomqtt.MqttError):
-                        stopped = self._unknown(UnknownReason.FEED_STOPPED)
-                        await _publish(client, STATUS, stopped, retain=True)
+                    if self._keeps_status:
+                        with suppress(aiomqtt.MqttError):
+                            stopped = self._unknown(UnknownReason.FEED_STOPPED)
+                            await _publish(client, STATUS, stopped, retain=True)
         except aiomqtt.MqttError as error:
             raise Unreachable(str(error)) from error
 
@@ -127,14 +134,14 @@ class MqttSession:
             await _publish(self._client, topic, payload, retain=retain)
         except aiomqtt.MqttError as error:
             raise Unreachable(str(error)) from error
-        _heed_cancellation()
+        heed_cancellation()
 
 
 async def _publish(client: aiomqtt.Client, topic: str, payload: bytes, *, retain: bool) -> None:
     await client.publish(topic, payload, qos=1, retain=retain, properties=_json(PacketTypes.PUBLISH))
 
 
-def _heed_cancellation() -> None:
+def heed_cancellation() -> None:
     """aiomqtt waits with `asyncio.wait_for`, which before Python 3.12 swallows a cancellation that comes
     together with the answer (cpython#86296); a worker would then go on for ever.
     """

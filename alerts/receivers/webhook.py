@@ -33,7 +33,6 @@ from alerts.receivers import Gone, Message, Notice, ReceiverSettings, Session, U
 from alerts.receivers.address import Forbidden, check, only_private
 from ingest.catalog import Catalogue
 from ingest.clock import MICROS_PER_SECOND, Clock, system_clock, to_micros
-from ingest.mqtt import BrokerSettings
 
 CONNECT_S, ANSWER_S = 5.0, 10.0  # the specification asks receivers to answer within 15 to 30 s; ours queue
 WHOLE_S = 20.0  # one notice, all addresses of the name together
@@ -119,7 +118,6 @@ class WebhookReceiver:
     def __init__(
         self,
         settings: WebhookSettings,
-        broker: BrokerSettings | None,
         catalogue: Catalogue,
         clock: Clock | None = None,
         resolve: Resolve | None = None,

@@ -355,6 +355,13 @@ def clock_lags(connection: Connection, since: int) -> dict[str, Lag]:
 
 
 @reactions()
+def database_bytes(connection: Connection) -> int:
+    """What the database takes on disk."""
+    row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+@reactions()
 def gaps(connection: Connection, since: int | None = None, limit: int = 100) -> list[Gap]:
     """Lost sessions that ended at `since` (microseconds) or later, newest first."""
     return [Gap(*_plain(row)) for row in connection.execute(_GAPS, (_datetime(since), limit))]

@@ -23,6 +23,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench import latency
 from tests.bench.codecs import decode_costs
 from tests.bench.history import MANY, RATE, backtest_rates, engine_costs
 from tests.bench.rig import SERIES, Rig, rig
@@ -78,6 +79,8 @@ async def measure(bench: Rig, messages: int, rounds: int, tell: Any) -> dict[str
     latency, memory = await bench.live(LIVE_RATE, LIVE_SECONDS)
     tell(f"live with quality tests and derived datastreams: {LIVE_RATE:,} messages a second")
     latency_meaning, memory_meaning = await bench.live(LIVE_RATE, LIVE_SECONDS, meaning=True)
+    tell(f"BĐ III crossed {latency.CROSSINGS} times under {latency.RATE:,} readings a second")
+    crossing = await latency.crossings(bench)
     rate, usual_rate = (statistics.median(run.rate for run in runs) for runs in (ours, usual))
     tell("decoding the golden cases of every codec")
     return {
@@ -104,6 +107,7 @@ async def measure(bench: Rig, messages: int, rounds: int, tell: Any) -> dict[str
         "with_meaning_publish_to_commit_ms_p50": latency_meaning[0],
         "with_meaning_publish_to_commit_ms_p99": latency_meaning[1],
         "with_meaning_resident_mb": memory_meaning,
+        "crossing": crossing,
     }
 
 
@@ -148,7 +152,7 @@ def table(figures: dict[str, Any]) -> Table:
         ("… resident memory", f"{figures['with_meaning_resident_mb']:.0f} MB"),
     )
     result = Table("figure", "value", title=f"Huewatch on {figures['machine']['cores']} cores")
-    for name, value in rows:
+    for name, value in (*rows, *latency.rows(figures["crossing"])):
         result.add_row(name, value)
     result.add_section()
     engine = figures["engine"]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from ingest.clock import system_clock
 from ingest.embedded import EmbeddedBroker, EmbeddedPostgres
@@ -25,6 +26,7 @@ from simulators.load import publish_load
 from simulators.load_sheet import SERIES_PER_GATEWAY, load_catalogue_yaml
 
 SERIES = 10_000
+PROBES = 400  # more series, which the load leaves alone
 # What the second configuration adds: quality tests to every series, a margin to three of ten, two means
 # over windows to one of ten.
 QUALITY = """\
@@ -99,7 +101,7 @@ class Rig:
         self, folder: Path, postgres: EmbeddedPostgres, broker: EmbeddedBroker, connection: Connection
     ) -> None:
         self._folder, self._postgres, self._broker, self._connection = folder, postgres, broker, connection
-        self._health = free_port()
+        self._health, self._feed, feed_health = free_port(), free_port(), free_port()
         self._environment = os.environ | {
             "HUEWATCH_DATABASE_URL": postgres.url,
             "HUEWATCH_BROKER_HOST": "127.0.0.1",
@@ -109,18 +111,23 @@ class Rig:
             "HUEWATCH_CONFIG_DIR": str(folder / "config"),
             "HUEWATCH_NATURE": "Exercise",
             "HUEWATCH_METRICS_PORT": str(self._health),
+            "HUEWATCH_FEED_PORT": str(self._feed),
+            "HUEWATCH_FEED_METRICS_PORT": str(feed_health),
         }
+        self.database_url = postgres.url
+        self.feed_url = f"http://127.0.0.1:{self._feed}"
 
     def prepare(self) -> None:
         """Catalogues of 10,000 series under the shipped rules; both sessions made."""
-        self._configure("config", meaning=False)
-        self._configure("meaning", meaning=True)
-        subprocess.run(self._huewatch("migrate"), env=self._environment, check=True, capture_output=True)
-        with self._running(self._huewatch("run")) as process:
-            self._until(process, self._ready)
+        self._configure("config", SERIES, meaning=False)
+        self._configure("probes", SERIES + PROBES, meaning=False)
+        self._configure("meaning", SERIES, meaning=True)
+        subprocess.run(self.huewatch("migrate"), env=self._environment, check=True, capture_output=True)
+        with self.running(self.huewatch("run")) as process:
+            self.until(process, self.ready)
         subprocess.run(self._usual(0), check=True)
 
-    def _configure(self, name: str, *, meaning: bool) -> None:
+    def _configure(self, name: str, series: int, *, meaning: bool) -> None:
         """A configuration; with `meaning` it has quality tests and derived datastreams."""
         rules, catalog = (self._folder / name / part for part in ("rules", "catalog"))
         with as_file(files("huewatch_config")) as shipped:
@@ -129,7 +136,7 @@ class Rig:
             for file in ("rivers.yaml", "silence.yaml"):
                 shutil.copy(shipped / "rules" / file, rules)
             shutil.copy(shipped / "catalog" / "routes.yaml", catalog)
-        for first in range(0, SERIES, SERIES_PER_GATEWAY):
+        for first in range(0, series, SERIES_PER_GATEWAY):
             numbers = range(first, first + SERIES_PER_GATEWAY)
             text = load_catalogue_yaml(numbers)
             if meaning:
@@ -140,7 +147,7 @@ class Rig:
         """Fill both queues."""
         signals = {"signal": _storm} if storm else {}
         ledger = await publish_load(
-            self._simulator(),
+            self.simulator(),
             system_clock(),
             series=SERIES,
             messages=messages,
@@ -153,32 +160,33 @@ class Rig:
     def drain_huewatch(self, messages: int, *, meaning: bool = False) -> Drained:
         """Start `huewatch run` on its backlog, stop it when all is stored."""
         before = self._count(STORED)
-        self._use(meaning)
-        with self._running(self._huewatch("run")) as process:
+        self.use("meaning" if meaning else "config")
+        with self.running(self.huewatch("run")) as process:
             return self._watch(process, messages, lambda: self._count(STORED) - before)
 
-    def _use(self, meaning: bool) -> None:
-        self._environment["HUEWATCH_CONFIG_DIR"] = str(self._folder / ("meaning" if meaning else "config"))
+    def use(self, name: str) -> None:
+        """The configuration of the processes to come: `config`, `probes` or `meaning`."""
+        self._environment["HUEWATCH_CONFIG_DIR"] = str(self._folder / name)
 
     def drain_usual(self, messages: int) -> Drained:
         """Start the usual way on its backlog."""
         self._connection.execute("TRUNCATE usual")
-        with self._running(self._usual(messages)) as process:
+        with self.running(self._usual(messages)) as process:
             return self._watch(process, messages, lambda: self._count("SELECT count(*) FROM usual"))
 
     async def live(
         self, rate: int, seconds: int, *, meaning: bool = False
     ) -> tuple[tuple[float, float], float]:
         """p50 and p99 from publish to commit in milliseconds, and resident memory in MB."""
-        self._use(meaning)
-        with self._running(self._huewatch("run")) as process:
-            self._until(process, self._ready)
+        self.use("meaning" if meaning else "config")
+        with self.running(self.huewatch("run")) as process:
+            self.until(process, self.ready)
             began = self._count("SELECT (extract(epoch from clock_timestamp()) * 1000000)::bigint")
             before = self._count(STORED)
             await publish_load(
-                self._simulator(), system_clock(), series=SERIES, messages=rate * seconds, seed=99, rate=rate
+                self.simulator(), system_clock(), series=SERIES, messages=rate * seconds, seed=99, rate=rate
             )
-            self._until(process, lambda: self._count(STORED) - before >= rate * seconds)
+            self.until(process, lambda: self._count(STORED) - before >= rate * seconds)
             memory = _resident_mb(process.pid)
         row = self._connection.execute(LATENCY, (began / 1e6,)).fetchone()
         assert row is not None
@@ -205,7 +213,12 @@ class Rig:
         assert row is not None
         return int(row[0])
 
-    def _huewatch(self, command: str) -> list[str]:
+    def rows(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        """What the database answers."""
+        return self._connection.execute(query, values).fetchall()  # type: ignore[call-overload]
+
+    def huewatch(self, command: str) -> list[str]:
+        """A command of ours, for `running`."""
         return [sys.executable, "-m", "huewatch", command]
 
     def _usual(self, count: int) -> list[str]:
@@ -224,11 +237,13 @@ class Rig:
             *(f"--{name}={value}" for name, value in options.items()),
         ]
 
-    def _simulator(self) -> Address:
+    def simulator(self) -> Address:
+        """The broker's door for whoever plays gateways."""
         return Address("127.0.0.1", self._broker.port, "simulator", self._broker.accounts["simulator"])
 
     @contextmanager
-    def _running(self, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    def running(self, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+        """A process for as long as the block runs."""
         with (self._folder / "consumer.log").open("ab") as log:
             process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
         try:
@@ -237,19 +252,29 @@ class Rig:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
 
-    def _ready(self) -> bool:
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{self._health}/readyz", timeout=2).close()
-        except OSError:
-            return False
-        return True
+    def ready(self) -> bool:
+        """Whether `run` says so."""
+        return _is_green(f"http://127.0.0.1:{self._health}/readyz")
 
-    def _until(self, process: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
+    def feed_ready(self) -> bool:
+        """Whether `feed` says so."""
+        return _is_green(f"{self.feed_url}/readyz")
+
+    def until(self, process: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
+        """Wait for it; `TimeoutError` with the process's last words."""
         deadline = time.monotonic() + DRAIN_SECONDS
         while not condition():
             if process.poll() is not None or time.monotonic() > deadline:
                 raise TimeoutError((self._folder / "consumer.log").read_text()[-3000:])
             time.sleep(POLL_SECONDS)
+
+
+def _is_green(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=2).close()
+    except OSError:
+        return False
+    return True
 
 
 def _with_meaning(series: int) -> str:

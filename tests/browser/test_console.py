@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 import yaml
-from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from alerts.api.serve import Feed, running_feed
 from alerts.handling import Action
@@ -22,7 +20,7 @@ from ingest.clock import to_datetime
 from ingest.installation import EXERCISE, Installation
 from ingest.store import maintenance
 from ingest.store.datastreams import register
-from tests.support.access import session_cookie
+from tests.support.console import CONTRAST, PHONE, PLANTED, WIDE, admit, artefacts, chromium, console
 from tests.support.databases import Database
 from tests.support.feed import (
     HOUR,
@@ -40,20 +38,10 @@ from tests.support.feed import (
     river,
     tell,
 )
-from tests.support.parts import missing
 
+__all__ = ["artefacts"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-PLANTED = "<script>document.title = 'planted'</script><img src=x onerror=\"document.title = 'planted'\">"
 BARE, RAIN, AIR = "HUE-WL-BARE", "HUE-RN-BACHMA", "HUE-AQ-HUE"
 MEASURING = """
 - id: HUE-RN-BACHMA
@@ -121,28 +109,13 @@ CITY = Catalogue(
     ),
     routes=(),
 )
-DESK = ViewportSize(width=1366, height=768)
-PHONE = ViewportSize(width=390, height=844)
-
-
-@pytest.fixture
-def artefacts(tmp_path: Path) -> Path:
-    """Where screenshots go, for people to look at."""
-    folder = Path(os.environ.get("HUEWATCH_ARTEFACTS") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     """One Chromium for all; each test has a context of its own."""
-    path = shutil.which("chromium") or CHROMIUM
-    if not Path(path).exists():  # noqa: ASYNC240 - before anything runs
-        missing("chromium", "apt-get install chromium")
-    async with async_playwright() as playwright:
-        found = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    async with chromium() as found:
         yield found
-        await found.close()
 
 
 @pytest.fixture
@@ -208,18 +181,8 @@ async def feed(plain_database: Database, heartbeat: asyncio.Task[None]) -> Async
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(browser: Browser, feed: Feed) -> AsyncIterator[Page]:
-    """The console in a browser whose own zone is New York; anything on its error console fails the test."""
-    context = await browser.new_context(viewport=DESK, timezone_id="America/New_York", locale="en-US")
-    await context.add_cookies([session_cookie(feed)])
-    page = await context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    await page.goto(feed.url)
-    await expect(page.locator("#sight")).to_have_attribute("data-state", "live")
-    yield page
-    assert faults == []
-    await context.close()
+    async with console(browser, feed) as page:
+        yield page
 
 
 async def test_stations_are_shown_in_vietnamese_at_vietnamese_time(page: Page, artefacts: Path) -> None:
@@ -302,7 +265,7 @@ async def test_sums_of_rain_say_how_much_they_cover(page: Page, table: Connectio
     await expect(sums.nth(1)).to_have_text("3 hat least 112.4\u00a0mm (60% covered)")
     assert await page.evaluate(CONTRAST) == []
     await page.set_viewport_size(PHONE)
-    assert not await page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+    assert not (wide := await page.evaluate(WIDE)), wide
     await page.screenshot(path=artefacts / "console-derived-phone.png", full_page=True)
 
 
@@ -356,10 +319,10 @@ async def test_an_alert_unfolds_its_evidence_by_keyboard_and_stays_unfolded(
     alert = page.locator(".alert").first
     await alert.locator("summary").focus()
     await page.keyboard.press("Enter")
-    await expect(alert.locator(".evidence")).to_be_visible()
+    await expect(alert.locator(".points")).to_be_visible()
     await asyncio.to_thread(observe, table, f"{KIMLONG}/water_level", NOW + 5 * MINUTE, 3.66)
     await expect(alert).to_contain_text("3,66")
-    await expect(alert.locator(".evidence")).to_be_visible()
+    await expect(alert.locator(".points")).to_be_visible()
     await expect(alert.locator("summary")).to_be_focused()
 
 
@@ -416,7 +379,7 @@ async def test_a_dead_server_is_noticed_by_the_page_alone_and_its_return_too(
 ) -> None:
     page = await browser.new_page()
     async with running_feed(plain_database.url, None, CITY, NATURE) as feed:
-        await page.context.add_cookies([session_cookie(feed)])
+        await admit(page.context, feed)
         await page.goto(feed.url)
         await expect(page.locator("#sight")).to_have_attribute("data-state", "live")
         port = int(feed.url.rpartition(":")[2])
@@ -446,31 +409,8 @@ async def test_a_stream_that_looks_open_and_says_nothing_is_not_believed(page: P
 async def test_a_phone_shows_it_without_sideways_scrolling(page: Page, artefacts: Path) -> None:
     await page.set_viewport_size(PHONE)
     await expect(page.locator(".card")).to_have_count(4)
-    wide = await page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
-    assert not wide
+    assert not (wide := await page.evaluate(WIDE)), wide
     await page.screenshot(path=artefacts / "console-phone.png", full_page=True)
-
-
-CONTRAST = """() => {
-    const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-    const rgb = (css) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = css; canvas.fillRect(0, 0, 1, 1);
-                           return [...canvas.getImageData(0, 0, 1, 1).data]; };
-    const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
-        .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
-        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-    const behind = (node) => { for (; node; node = node.parentElement) {
-        const colour = rgb(getComputedStyle(node).backgroundColor); if (colour[3] === 255) return colour; }
-        return [255, 255, 255]; };
-    const poor = [];
-    for (const node of document.querySelectorAll("body *")) {
-        const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
-        if (!own || !node.checkVisibility() || node.closest(".unseen, .skip, svg")) continue;
-        const [one, other] = [light(rgb(getComputedStyle(node).color)), light(behind(node))];
-        const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
-        if (ratio < 4.5) poor.push(`${node.className || node.tagName}: ${ratio.toFixed(2)}`);
-    }
-    return poor;
-}"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -11,7 +11,7 @@ import pytest
 
 from alerts import store
 from alerts.engine import Engine
-from alerts.model import Event, EventKind, Phase
+from alerts.model import Event, EventKind, OpenAlert, Phase
 from alerts.rules.book import Rule, parse_rules
 from alerts.sink import AlertSink
 from ingest.model import Intake, Moment, Nature
@@ -162,3 +162,37 @@ def test_open_alerts_are_listed_worst_first_with_their_first_and_newest_event(da
         assert [each.event.station for each in only] == ["R1"]
         before = store.newest_events(connection, 9, before=only[0].seq)
         assert all(each.seq < only[0].seq for each in before)
+
+
+def test_a_start_reads_events_only_of_alerts_that_have_lost_their_rule(database: Database) -> None:
+    """In a flood thousands of alerts are open, and their events would be most of a start."""
+    rules = prepare(database.url)
+    rows = [item for item in renumbered(random_stream(4, steps=80), rules) if isinstance(item, Row)]
+    writer = claimed(database.url)
+    play(writer, sink_over(database.url, rules), list(rows))
+    lost = next(rule for rule in rules if rule.id == "level")
+    left = [rule for rule in rules if rule.id != lost.id]
+    with connect(database.url, application_name="test") as connection:
+        ended = {alert.condition.alert_id for alert in store.open_alerts(connection) if of(alert, lost)}
+        held = {alert.condition.alert_id for alert in store.open_alerts(connection) if not of(alert, lost)}
+        connection.execute(
+            "UPDATE alert_event SET body = '{}' WHERE alert_id = ANY(%s::uuid[])", (list(held),)
+        )
+    assert ended
+    assert held
+    before = len(numbers_of_events(database.url))
+    play(writer, sink_over(database.url, left), [Tick(rows[-1].received, None)])
+    writer.close()
+    with connect(database.url, application_name="test") as connection:
+        told = store.events_since(connection, before, 10_000)
+    cancelled = {one.event.alert_id for one in told if one.event.reason == "rule removed"}
+    assert cancelled == ended
+
+
+def of(alert: OpenAlert, rule: Rule) -> bool:
+    return alert.condition.rule == rule.id
+
+
+def numbers_of_events(url: str) -> list[int]:
+    with connect(url, application_name="test") as connection:
+        return [row[0] for row in connection.execute("SELECT seq FROM alert_event ORDER BY seq")]

@@ -10,6 +10,7 @@ import httpx
 import jsonschema
 import pytest
 
+from alerts.access import Scope
 from alerts.api.serve import Feed, running_feed
 from alerts.handling import Action
 from alerts.handling_store import act
@@ -158,7 +159,7 @@ async def test_the_will_is_what_it_says(feed: Feed, ioc: Ioc, table: Connection)
 
 
 async def test_it_is_served(feed: Feed, plain_database: Database) -> None:
-    async with httpx.AsyncClient(headers=headers(plain_database.url)) as client:
+    async with httpx.AsyncClient(headers=headers(plain_database.url, Scope.READ)) as client:
         answer = await client.get(f"{feed.url}/api/v1/asyncapi.yaml")
     assert answer.headers["content-type"].startswith("application/yaml")
     assert answer.text == TEXT

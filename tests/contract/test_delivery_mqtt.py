@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,12 @@ import aiomqtt
 import pytest
 
 from alerts.api.serve import Feed, running_feed
-from alerts.model import EventKind
+from alerts.model import EventKind, NumberedEvent
+from alerts.proof_store import test_event as proof
+from alerts.receivers import Notice
 from alerts.receivers.mqtt import MqttReceiver, MqttSettings
+from alerts.receivers.registry import Surroundings, probe
+from ingest.clock import system_clock
 from ingest.embedded import HOST, EmbeddedBroker
 from ingest.embedded_server import free_port
 from ingest.mqtt import BrokerSettings
@@ -22,6 +27,7 @@ from tests.support.databases import Database
 from tests.support.feed import (
     KIMLONG,
     NATURE,
+    NOW,
     PHUOC,
     Connection,
     catalogue,
@@ -92,6 +98,23 @@ async def test_the_status_is_kept_and_follows_our_sight(feed: Feed, ioc: Ioc, ta
     await status(ioc, "unknown", "commit_too_old")
 
 
+async def test_a_message_from_beside_the_feed_leaves_its_status(
+    feed: Feed, ioc: Ioc, broker: EmbeddedBroker
+) -> None:
+    await status(ioc, "current")
+    beside = replace(ours(broker), client_id="huewatch-test")
+    tested = Notice(NumberedEvent(0, NOW, proof(NOW, "by hand")), silent=True)
+    around = Surroundings(beside, CITY, "", system_clock())
+    async with probe(MqttSettings(name="mqtt"), around).connect() as session:
+        await session.deliver(tested)
+    await heard(ioc, 0)
+    await asyncio.sleep(0.5)  # a status that the end of the connection would leave
+    assert ioc.events[-1]["kind"] == "tested"
+    assert {said["state"] for said in ioc.statuses} <= {"current", "unknown"}
+    assert ioc.statuses[-1]["state"] == "current"
+    assert "feed_stopped" not in {said["as_of"]["reason"] for said in ioc.statuses}
+
+
 async def test_order_is_kept_across_a_broker_restart(
     feed: Feed, ioc: Ioc, table: Connection, broker: EmbeddedBroker
 ) -> None:
@@ -118,6 +141,7 @@ async def test_states_are_written_again_for_a_broker_that_forgot_everything(
     tell(table, happening(1), happening(2, alert=2, station=PHUOC))
     tell(table, happening(3, alert=2, station=PHUOC, kind=EventKind.CLEARED))
     await kept(ioc, STATE, 1)
+    await until(lambda: settled(table, 3))
     await asyncio.to_thread(broker.kill)
     (broker.folder / "mosquitto.db").unlink(missing_ok=True)
     ioc.kept.clear()

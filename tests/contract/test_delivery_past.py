@@ -110,7 +110,9 @@ class Life:
         story = story_of(self._connection, alert_id)
         assert story is not None
         to = self._rng.choice([("all", "few"), ("*",), ("another",)])
-        event = msgspec.structs.replace(said(story, K.UNANSWERED, NOW), told_to=to)
+        self._number += 1
+        identity = happening(self._number).event_id  # a step of the ladder has its own
+        event = msgspec.structs.replace(said(story, K.UNANSWERED, NOW), event_id=identity, told_to=to)
         with turn(self._connection) as cursor:
             append(cursor, story, event)
 

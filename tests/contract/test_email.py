@@ -209,7 +209,7 @@ def settings(mail: Mailboxes, authority: Authority, password: Path, **more: Any)
 
 @pytest.fixture
 def receiver(mail: Mailboxes, authority: Authority, password: Path) -> EmailReceiver:
-    return EmailReceiver(settings(mail, authority, password), None, CITY, Watch().clock)
+    return EmailReceiver(settings(mail, authority, password), CITY, Watch().clock)
 
 
 @asynccontextmanager
@@ -272,7 +272,7 @@ async def test_a_mailbox_that_is_full_holds_the_others_for_a_minute_once(
     mail: Mailboxes, authority: Authority, password: Path
 ) -> None:
     watch = Watch()
-    receiver = EmailReceiver(settings(mail, authority, password), None, CITY, watch.clock)
+    receiver = EmailReceiver(settings(mail, authority, password), CITY, watch.clock)
     mail.refuse = {B: "452 mailbox full"}
     with pytest.raises(Unreachable):
         await receiver.send(notice(RAISED))
@@ -293,12 +293,10 @@ async def test_a_wrong_password_and_a_server_that_is_down_are_tried_again(
     await asyncio.to_thread(password.write_text, "another")
     chosen = settings(mail, authority, password)
     with pytest.raises(Unreachable, match="SMTPAuthenticationError") as refused:
-        await EmailReceiver(chosen, None, CITY).send(notice(RAISED))
+        await EmailReceiver(chosen, CITY).send(notice(RAISED))
     assert "another" not in str(refused.value)
     with pytest.raises(Unreachable):
-        await EmailReceiver(settings(mail, authority, password, port=free_port()), None, CITY).send(
-            notice(RAISED)
-        )
+        await EmailReceiver(settings(mail, authority, password, port=free_port()), CITY).send(notice(RAISED))
 
 
 async def test_a_certificate_that_nobody_trusts_is_refused(
@@ -306,5 +304,5 @@ async def test_a_certificate_that_nobody_trusts_is_refused(
 ) -> None:
     chosen = settings(mail, authority, password, ca_file=None)
     with pytest.raises(Unreachable, match="certificate"):
-        await EmailReceiver(chosen, None, CITY).send(notice(RAISED))
+        await EmailReceiver(chosen, CITY).send(notice(RAISED))
     assert mail.taken == []

@@ -68,6 +68,7 @@ SYS = {
         "$SYS/broker/clients/connected",
         "$SYS/broker/version",
     },
+    "feed": {"$SYS/broker/publish/messages/dropped"},
     "health": {"$SYS/broker/uptime"},
 }
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 import huewatch
 from alerts import proof_store, store
 from alerts.api.serve import running_feed
+from alerts.audit_store import after
 from alerts.headline import headline
 from alerts.model import RECEIVER, EventKind, Severity
 from alerts.receivers import Notice, Undeliverable
@@ -245,11 +246,12 @@ async def test_replay_tells_again_from_a_number_on_and_under_the_same_ids(
             for number in range(1, 6):
                 tell(table, happening(number, alert=number), open_alert=False)
             await settled(table, "app", 5)
-            done = await asyncio.to_thread(run, plain_database, configured, "replay", "app", "--from", "3")
+            again, beyond = (("--from", str(number), "--by", "An") for number in (3, 99))
+            done = await asyncio.to_thread(run, plain_database, configured, "replay", "app", *again)
             assert done.stdout == "app: was at event 5, goes on after event 2.\n"
             await comes(lambda: len(hook.seen) == 8)
             await settled(table, "app", 5)
-            skip = await asyncio.to_thread(run, plain_database, configured, "replay", "app", "--from", "99")
+            skip = await asyncio.to_thread(run, plain_database, configured, "replay", "app", *beyond)
             assert skip.stdout == "app: was at event 5, goes on after event 5.\n"
     assert [int(request.body.split(b'"seq":')[1].split(b",")[0]) for request in hook.seen] == [
         *range(1, 6),
@@ -257,4 +259,6 @@ async def test_replay_tells_again_from_a_number_on_and_under_the_same_ids(
     ]
     assert len(hook.unique) == 5
     assert reached(table, "app") == 5
+    deeds = [(entry.deed.who, entry.deed.what, entry.deed.detail) for entry in after(table, 0, 10)]
+    assert deeds == [("An", "receiver.replay", "from 3"), ("An", "receiver.replay", "from 99")]
     assert len(outcomes(table, "app")) == 5

@@ -345,7 +345,8 @@ def test_receivers_are_taken_up_by_the_feed_though_nothing_is_new_to_run(
     try:
         with Hook().serving() as hook:
             book.write_text(
-                "receivers:\n  - name: app\n    kind: webhook\n    allow_private: true\n    insecure: true\n"
+                "receivers:\n  - name: app\n    kind: webhook\n    natures: [Exercise]\n"
+                "    allow_private: true\n    insecure: true\n"
                 f"    url: http://127.0.0.1:{hook.port}/\n    secret_file: {secret}\n"
             )
             reloaded(service, "unchanged")

@@ -63,7 +63,7 @@ def resolving(*addresses: str) -> Any:
 
 
 async def send(chosen: WebhookSettings, *notices: Notice, resolve: Any = None) -> None:
-    receiver = WebhookReceiver(chosen, None, catalogue(), resolve=resolve)
+    receiver = WebhookReceiver(chosen, catalogue(), resolve=resolve)
     async with receiver.connect() as session:
         for notice in notices or (NOTICE,):
             await session.deliver(notice)
@@ -91,7 +91,7 @@ async def test_while_a_secret_is_changed_both_sign(hook: Hook, secret: Path, tmp
 
 
 async def test_a_secret_file_that_changes_is_in_force_at_the_next_notice(hook: Hook, secret: Path) -> None:
-    receiver = WebhookReceiver(settings(secret, f"http://127.0.0.1:{hook.port}/"), None, catalogue())
+    receiver = WebhookReceiver(settings(secret, f"http://127.0.0.1:{hook.port}/"), catalogue())
     key = bytes(range(2, 34))
     async with receiver.connect() as session:
         await session.deliver(NOTICE)
@@ -250,7 +250,7 @@ async def test_a_name_that_is_bound_anew_to_a_private_address_is_not_spoken_to(
         chosen = settings(
             secret, url, allow_private=False, insecure=False, ca_file=authority.folder / "ca.crt"
         )
-        receiver = WebhookReceiver(chosen, None, catalogue(), resolve=resolve)
+        receiver = WebhookReceiver(chosen, catalogue(), resolve=resolve)
         assert await receiver._checked() == ["93.184.216.34"]
         with pytest.raises(Unreachable, match=r"127\.0\.0\.1 is a private address"):
             await send(chosen, resolve=resolve)

@@ -1,5 +1,5 @@
-"""A webhook receiver that is down for the whole demo gets every event once, by its id, when it is back, and
-though the feed is killed while it catches up."""
+"""A webhook receiver that is down for the whole demo gets each event once, by its id, when it is back, though
+the feed is killed while it catches up."""
 
 import asyncio
 import os

@@ -9,6 +9,7 @@ import pytest
 from fastapi import Depends, routing
 
 from alerts.access import Policy, Principal, Public, Scope
+from alerts.api import documents as openapi
 from alerts.api.app import create_app
 from alerts.api.door import Door
 from alerts.api.guard import needs
@@ -134,7 +135,7 @@ def test_what_may_be_public_is_one_of_a_short_list() -> None:
 
 
 def test_the_openapi_document_says_which_scope_each_operation_needs() -> None:
-    document = feed().openapi()
+    document = openapi.document(feed())
     assert set(document["components"]["securitySchemes"]) == {"token", "session"}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():

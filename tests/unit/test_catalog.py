@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from ingest.catalog import Datastream, Level, Source, catalogue_schema, load_catalogue, read_catalogue
+from ingest.catalog import (
+    CatalogueFolder,
+    Datastream,
+    Level,
+    Source,
+    catalogue_schema,
+    load_catalogue,
+    read_catalogue,
+)
 from ingest.codecs import codecs
 from ingest.model import Nature
 from ingest.yaml_lines import ConfigError, Severity
@@ -207,3 +215,30 @@ def test_every_catalogue_file_names_the_schema_for_editors() -> None:
     for file in (CONFIG / "catalog").glob("*.yaml"):
         first = file.read_text(encoding="utf-8").splitlines()[0]
         assert first == "# yaml-language-server: $schema=../catalog.schema.json", file.name
+
+
+def test_a_folder_is_read_anew_only_where_a_file_has_changed(tmp_path: Path) -> None:
+    """A feed asks whenever any `run` has reloaded, and reading keeps its other threads waiting."""
+    file = tmp_path / "city.yaml"
+    file.write_text(STATION, encoding="utf-8")
+    read = CatalogueFolder(tmp_path)
+    first = read()
+    assert read() is first
+    file.write_text(STATION.replace("Station one", "Station 1"), encoding="utf-8")
+    second = read()
+    assert [station.name.en for station in second.stations] == ["Station 1"]
+    file.write_text("stations: []\n", encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(ConfigError):
+            read()
+    file.write_text(STATION, encoding="utf-8")
+    assert read() == first
+
+
+def test_a_station_is_found_by_its_id(tmp_path: Path) -> None:
+    (tmp_path / "city.yaml").write_text(STATION, encoding="utf-8")
+    catalogue = load_catalogue(tmp_path)
+    assert catalogue.station("ST-1") is catalogue.by_id["ST-1"] is catalogue.stations[0]
+    with pytest.raises(KeyError):
+        catalogue.station("ST-2")
+    assert catalogue == load_catalogue(tmp_path)  # whether it was looked up in or not

@@ -15,7 +15,9 @@ import alerts.feed_metrics
 import alerts.forecast.sink
 import alerts.sink
 import ingest.metrics
+from alerts.cap.hazard import HAZARDS
 from alerts.history_description import Description
+from alerts.receivers.cap import CapSettings
 from alerts.rules import KINDS
 from alerts.rules.book import rules_schema
 from ingest import quality_settings
@@ -58,6 +60,7 @@ def metric_names(metrics: Iterable[MetricWrapperBase]) -> set[str]:
         ("Codecs", set(codecs())),
         ("Reject reasons", {reason.value for reason in RejectReason}),
         ("Rule kinds", set(KINDS)),
+        ("CAP", set(CapSettings.model_fields)),
         ("Histories", set(Description.model_fields)),
         ("Metrics", metric_names(METRICS)),
     ],
@@ -187,3 +190,8 @@ def test_the_committed_schema_of_rules_is_the_models() -> None:
 def test_no_metric_stands_outside_the_lists() -> None:
     exported = {family.name for family in REGISTRY.collect() if family.name.startswith("huewatch")}
     assert exported == metric_names(METRICS)
+
+
+def test_every_hazard_of_cap_is_explained() -> None:
+    text = README.split("\n## CAP\n")[1].split("\n## ")[0]
+    assert [hazard.code for hazard in HAZARDS if hazard.code not in text] == []

@@ -16,7 +16,8 @@ from ingest.model import BlindReason, Nature
 CONSOLE = Path(alerts.__file__).parent / "console"
 CATALOGUE = Path(__file__).parents[2] / "config" / "catalog"
 PAIR = re.compile(r'^  "?(\w+)"?: \[\s*"([^"]+)",\s*"([^"]+)",?\s*\],$', re.MULTILINE)
-WORDS = {key: (vi, en) for key, vi, en in PAIR.findall((CONSOLE / "words.js").read_text(encoding="utf-8"))}
+TABLES = {path.name: path.read_text(encoding="utf-8") for path in sorted(CONSOLE.glob("words*.js"))}
+WORDS = {key: (vi, en) for text in TABLES.values() for key, vi, en in PAIR.findall(text)}
 
 PROPERTIES = {
     datastream.property
@@ -46,6 +47,11 @@ def test_the_page_calls_what_it_shows_by_the_names_of_kinds() -> None:
     assert set(KINDS_SHOWN) <= kinds().keys()
 
 
-def test_every_word_of_the_file_was_read() -> None:
-    text = (CONSOLE / "words.js").read_text(encoding="utf-8").split("WORDS = {")[1].split("\n};")[0]
-    assert len(WORDS) == len(re.findall(r"^  \S+: \[", text, re.MULTILINE)) > 50
+@pytest.mark.parametrize("name", TABLES)
+def test_every_word_of_a_table_was_read_and_stands_in_no_other(name: str) -> None:
+    table = re.split(r"export const [A-Z]+ = {", TABLES[name])[1].split("\n};")[0]
+    own = re.findall(r"^  \"?(\w+)\"?: \[", table, re.MULTILINE)
+    assert {key for key, _, _ in PAIR.findall(table)} == set(own)
+    assert len(own) == len(set(own)) > 10
+    others = [key for other, text in TABLES.items() if other != name for key, _, _ in PAIR.findall(text)]
+    assert not set(own) & set(others)

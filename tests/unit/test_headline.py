@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from alerts.headline import digest_headline, headline, local_time, number, span
+from alerts.headline import (
+    ISSUED_IN_ERROR,
+    digest_headline,
+    headline,
+    local_time,
+    number,
+    span,
+    unseen_headline,
+)
 from alerts.model import Event, EventKind, Severity
 from ingest.catalog import Station
 from ingest.config_model import Text
@@ -438,3 +446,21 @@ def test_what_is_held_below_its_limit_is_not_said_to_stand_above_it() -> None:
     assert en.endswith("STILL, rain in 1 h 28.4 mm at 07:00 27/10, still held at 100 mm (Mưa rất to)")
     air = {"rule_kind": "index", "level_name": "Xấu", "value": 148.0, "unit": "1", "threshold": 151.0}
     assert said(**air, kind=EventKind.REMINDED)[0].endswith("còn giữ mức XẤU (từ 151)")
+
+
+def test_an_open_alert_without_news_says_what_was_seen_last() -> None:
+    line = unseen_headline(replace(EVENT, nature="Exercise"), kim_long())
+    assert line.vi == (
+        "DIỄN TẬP: Kim Long (sông Hương): MẤT TÍN HIỆU, mực nước cuối 3,58 m lúc 07:00 27/10, chưa hết BĐ III"
+    )
+    assert line.en == (
+        "EXERCISE: Kim Long (Huong River): NO DATA, last level 3.58 m at 07:00 27/10, BĐ III not ended"
+    )
+    never = unseen_headline(replace(EVENT, observed=None, observed_at=None), kim_long())
+    assert never.vi == "Kim Long (sông Hương): MẤT TÍN HIỆU, chưa hết BĐ III"
+
+
+def test_a_cancellation_can_be_told_without_names() -> None:
+    vi, en = said(kind=EventKind.CANCELLED, level=0, reason=ISSUED_IN_ERROR)
+    assert vi == "Kim Long (sông Hương): HỦY cảnh báo: phát nhầm"
+    assert en == "Kim Long (Huong River): alert CANCELLED: issued in error"

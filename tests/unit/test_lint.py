@@ -220,3 +220,36 @@ def test_the_report_prints_what_was_written_and_fails_only_for_errors() -> None:
     )
     assert report([warning], Console(file=StringIO())) == 0
     assert report([], Console(file=StringIO())) == 0
+
+
+RING = "[[16.44, 107.54], [16.44, 107.58], [16.47, 107.58], [16.47, 107.54], [16.44, 107.54]]"
+
+CROSSED = RING.replace("[16.44, 107.58], [16.47, 107.58]", "[16.47, 107.58], [16.44, 107.58]")
+
+
+def with_area(area: str) -> str:
+    return CITY.replace("    datastreams:\n", f"    area: {area}\n    datastreams:\n", 1)
+
+
+def test_a_sound_area_has_no_problem(tmp_path: Path) -> None:
+    assert problems_of(tmp_path, with_area(f"{{ polygon: {RING}, communes: ['19774'] }}")) == []
+
+
+@pytest.mark.parametrize(
+    ("area", "message"),
+    [
+        ("{}", "The area says nothing."),
+        (f"{{ polygon: {RING.replace(', [16.44, 107.54]]', ']')} }}", "its last point is not its first"),
+        (f"{{ polygon: {CROSSED} }}", "crosses itself"),
+        (f"{{ polygon: {RING.replace('16.47', '17.47')} }}", "17.47, 107.58 lies outside Huế"),
+    ],
+)
+def test_an_area_that_cannot_be_says_why(tmp_path: Path, area: str, message: str) -> None:
+    (problem,) = problems_of(tmp_path, with_area(area))
+    assert message in problem.message
+    assert (problem.file, problem.line) == (str(tmp_path / "city.yaml"), 8)
+
+
+def test_an_area_with_the_longitude_first_is_no_place_on_earth(tmp_path: Path) -> None:
+    (problem,) = problems_of(tmp_path, with_area("{ polygon: [[107.54, 16.44]] }"))
+    assert "90" in problem.message

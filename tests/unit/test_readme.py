@@ -15,7 +15,7 @@ from ingest.new_station import copy_shipped_config
 from tests.support.contract import made
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "README.vi.md", "config/README.md")
+PAGES = ("README.md", "README.vi.md", "config/README.md", "docs/runbook.md")
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in PAGES}
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(huewatch [^`\n]+)`")
