@@ -33,6 +33,7 @@ TAGS = (
     ("events", "One sequence of told events without holes: page through it, or follow it live."),
     ("forecasts", "Levels in the next hours, extrapolated; each with its interval, its age and its record."),
     ("data health", "What readings are worth and where they went: quality, gateways, the account, gaps."),
+    ("cap", "Warnings as CAP 1.2 messages, as an Atom feed of them and as GeoJSON."),
     ("open data", "Whole days as files, with publisher and licence."),
     (
         "shifts",
@@ -146,6 +147,8 @@ def _add_errors(path: str, method: str, operation: Json) -> None:
     for answer in found.values():
         if MEDIA_TYPE in answer.get("content", {}):
             answer["content"] = {MEDIA_TYPE: {"schema": PROBLEM}}
+        for body in answer.get("content", {}).values():
+            body.setdefault("schema", {})  # of a media type that JSON Schema says nothing about
 
 
 def _errors_of(path: str, method: str, operation: Json) -> Iterator[int]:
