@@ -142,10 +142,10 @@ def _add_errors(path: str, method: str, operation: Json) -> None:
     found = operation["responses"]
     if "HTTPValidationError" in str(found.get("422")):
         del found["422"]
-    for status in _errors_of(path, method, operation):
-        found.setdefault(str(status), _error(status))
-    for answer in found.values():
-        if MEDIA_TYPE in answer.get("content", {}):
+    for error in _errors_of(path, method, operation):
+        found.setdefault(str(error), _error(error))
+    for status, answer in found.items():
+        if int(status) >= HTTPStatus.BAD_REQUEST and path not in OPEN:
             answer["content"] = {MEDIA_TYPE: {"schema": PROBLEM}}
         for body in answer.get("content", {}).values():
             body.setdefault("schema", {})  # of a media type that JSON Schema says nothing about
