@@ -34,6 +34,7 @@ TAGS = (
     ("events", "One sequence of told events without holes: page through it, or follow it live."),
     ("forecasts", "Levels in the next hours, extrapolated; each with its interval, its age and its record."),
     ("data health", "What readings are worth and where they went: quality, gateways, the account, gaps."),
+    ("cap", "Warnings as CAP 1.2 messages, as an Atom feed of them and as GeoJSON."),
     ("open data", "Whole days as files, with publisher and licence."),
     (
         "shifts",
@@ -142,11 +143,13 @@ def _add_errors(path: str, method: str, operation: Json) -> None:
     found = operation["responses"]
     if "HTTPValidationError" in str(found.get("422")):
         del found["422"]
-    for status in _errors_of(path, method, operation):
-        found.setdefault(str(status), _error(status))
-    for answer in found.values():
-        if MEDIA_TYPE in answer.get("content", {}):
+    for error in _errors_of(path, method, operation):
+        found.setdefault(str(error), _error(error))
+    for status, answer in found.items():
+        if int(status) >= HTTPStatus.BAD_REQUEST and path not in OPEN:
             answer["content"] = {MEDIA_TYPE: {"schema": PROBLEM}}
+        for body in answer.get("content", {}).values():
+            body.setdefault("schema", {})  # of a media type that JSON Schema says nothing about
 
 
 def _errors_of(path: str, method: str, operation: Json) -> Iterator[int]:

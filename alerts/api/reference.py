@@ -45,7 +45,7 @@ def docs(request: Request) -> Response:
     "/asyncapi.yaml",
     operation_id="describeTopics",
     response_class=Response,
-    responses={200: {"description": "The document.", "content": {YAML: {"schema": {"type": "string"}}}}},
+    responses={200: {"description": "The document.", "content": {YAML: {"schema": {"type": "object"}}}}},
 )
 async def asyncapi() -> Response:
     """The MQTT topics, of gateways and of alerts, as an AsyncAPI 3 document."""

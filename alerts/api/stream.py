@@ -131,6 +131,7 @@ async def stream(
     `alert`: one event, as in `events`, with its number as `id`. `status`: how far the feed can see, every 5
     s. `reset`: the number that you gave means nothing here; read the present state and go on from `head`.
     `dropped`: you read too slowly, the feed stops, or your token has ended; come back with `Last-Event-ID`.
+    Who takes nothing at all for 10 s is cut off in the middle.
 
     With filters an event that is passed over comes as its `id` alone, which a browser tells nobody of but
     returns with: so a stream that was cut goes on without a gap, and without reading again what was passed

@@ -22,6 +22,7 @@ NUMBER = re.compile(rb"(?:^|\n)id: (\d+)\n")
 CARRY = 32  # bytes that a number and its line may be cut into
 KB = 1024
 CUT = "cut"
+LAST_CHUNK = b"0\r\n\r\n"
 
 
 class FeedProcess:
@@ -136,13 +137,15 @@ async def crowd(url: str, headers: Mapping[str, str], readers: int, sleepers: in
 
 
 def last_words(sleeper: socket.socket) -> str:
-    """What a client that never read finds when it does at last: the name of the last event, or that the line
-    was cut, since it took nothing for many seconds."""
+    """What a client that never read finds at last: the name of the last event, or that the stream
+    broke off without its last chunk, since the client took nothing for many seconds."""
     received = b""
     try:
         while part := sleeper.recv(64 * KB):
             received = (received + part)[-8 * KB :]
     except ConnectionResetError:
+        return CUT
+    if not received.endswith(LAST_CHUNK):
         return CUT
     return received.decode(errors="replace").rpartition("event: ")[2].partition("\n")[0]
 
