@@ -21,6 +21,7 @@ from alerts.api.conditional import SETTLED, unchanged, validators
 from alerts.api.documents import files
 from alerts.api.guard import needs
 from alerts.api.hub import Hub
+from alerts.api.problems import documented
 from alerts.cap import feed
 from alerts.cap import store as cap_store
 from alerts.cap.document import MEDIA_TYPE
@@ -50,7 +51,8 @@ def cap_router() -> APIRouter:
         ("/alerts.geojson", "mapAlerts", GEOJSON_TYPE, documents.geojson),
         ("/{identifier}.xml", "getCapMessage", MEDIA_TYPE, documents.message),
     ):
-        router.get(path, operation_id=name, responses=files((media_type,), tagged=True))(document)
+        said = files((media_type,), tagged=True) | documented({404: "There is no such document."})
+        router.get(path, operation_id=name, responses=said)(document)
     return router
 
 

@@ -53,6 +53,8 @@ LINK: Json = {"description": 'The next page: `<...>; rel="next"` (RFC 8288).', "
 ETAG: Json = {"description": "Send it back as `If-None-Match`.", "schema": {"type": "string"}}
 RETRY: Json = {"description": "Seconds to wait.", "schema": {"type": "string"}}
 
+BINARY: Json = {"type": "string", "format": "binary"}
+
 UNCHANGED: Json = {
     "description": "What you hold under this `ETag` still holds; `Huewatch-As-Of` says since when.",
     "headers": {"Huewatch-As-Of": AS_OF, "ETag": ETAG},
@@ -84,7 +86,7 @@ def answers(
         {"Huewatch-As-Of": AS_OF} | ({"Link": LINK} if paged else {}) | ({"ETag": ETAG} if tagged else {})
     )
     good: Json = {"model": model, "description": said, "headers": headers}
-    content: Json = {each: {"schema": {"type": "string", "format": "binary"}} for each in files}
+    content: Json = {each: {"schema": BINARY} for each in files}
     if example is not None:
         content["application/json"] = {"example": example}
     found: dict[int | str, Json] = {200: good | ({"content": content} if content else {})}
@@ -95,9 +97,9 @@ def answers(
 
 def files(media: tuple[str, ...], *, tagged: bool = False) -> dict[int | str, Json]:
     """The `responses` of an endpoint that answers with a file."""
-    binary = {each: {"schema": {"type": "string", "format": "binary"}} for each in media}
+    content = {each: {"schema": {"type": "object"} if each.endswith("json") else BINARY} for each in media}
     found: dict[int | str, Json] = {
-        200: {"description": "The file.", "content": binary, "headers": {"Huewatch-As-Of": AS_OF}}
+        200: {"description": "The file.", "content": content, "headers": {"Huewatch-As-Of": AS_OF}}
     }
     return found | ({304: UNCHANGED} if tagged else {})
 

@@ -32,6 +32,7 @@ from alerts.handling_store import act
 from alerts.model import Approval, EventKind
 from alerts.receivers.cap import CapReceiver, CapSettings, cap_receiver
 from alerts.receivers.registry import KINDS
+from alerts.receivers.wants import Wishes
 from alerts.store import append_events
 from alerts.suppression import Limits
 from ingest.catalog import Area, Catalogue
@@ -120,7 +121,9 @@ async def serving(
 ) -> AsyncIterator[CapReceiver]:
     """The receiver's own worker, as the feed would run it."""
     receiver = cap_receiver(settings, url, city, hands.clock)
-    worker = Worker(receiver, url, feed.hub, "test", Hands().clock, random.Random(1), limits or Limits())
+    wishes = Wishes(settings.name, settings.natures)
+    rng = random.Random(1)
+    worker = Worker(receiver, wishes, url, feed.hub, "test", Hands().clock, rng, limits or Limits())
     task = asyncio.create_task(worker.run())
     try:
         yield receiver

@@ -16,6 +16,7 @@ import pytest
 from lxml import etree
 
 from alerts import delivery
+from alerts.access import Scope
 from alerts.api.serve import running_feed
 from alerts.backtest.material import of_histories
 from alerts.backtest.replay import numbering, play
@@ -28,6 +29,7 @@ from alerts.delivery import Worker
 from alerts.history import read_history
 from alerts.model import Event
 from alerts.receivers.cap import CapSettings, cap_receiver
+from alerts.receivers.wants import Wishes
 from alerts.rules.book import load_rules
 from alerts.suppression import Limits
 from ingest.catalog import load_catalogue
@@ -105,8 +107,10 @@ async def test_all_messages_of_the_demo_hold_and_a_reader_gets_each_once(
         commit(table)
         async with running_feed(url, None, CITY, Nature.EXERCISE) as feed:
             receiver = cap_receiver(settings, url, CITY, clock)
-            worker = Worker(receiver, url, feed.hub, "test", system_clock(), random.Random(1), Limits())
-            reader = AtomReader(client, f"{feed.url}/api/v1/cap/feed.atom", headers(url))
+            wishes = Wishes(settings.name, settings.natures)
+            rng = random.Random(1)
+            worker = Worker(receiver, wishes, url, feed.hub, "test", system_clock(), rng, Limits())
+            reader = AtomReader(client, f"{feed.url}/api/v1/cap/feed.atom", headers(url, Scope.READ))
             serving = asyncio.create_task(worker.run())
             waiting = deque(events)
             for at, step in enumerate(range(now(), events[-1].detected_at + STEP, STEP)):

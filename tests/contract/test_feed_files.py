@@ -108,7 +108,7 @@ async def test_buckets_as_a_file_are_those_of_json(
 ) -> None:
     monkeypatch.setattr("alerts.api.observations.BUCKETS", 5)
     for hour in rng.sample(range(400), 30):
-        observe(table, LEVEL, NOW - hour * HOUR, float(hour), rng.choice((1, 3, 4)))
+        observe(table, LEVEL, NOW - hour * HOUR, 1.0 + hour, rng.choice((1, 3, 4)))
     commit(table)
     rows = rows_of(await client.get(PATH, params={"format": form, "bucket": "1h"}))
     told = [
