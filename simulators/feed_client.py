@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -65,6 +66,18 @@ class FeedClient:
         """Every station with its newest values."""
         return self._list("/api/v1/stations", "stations")
 
+    def station(self, identifier: str) -> Mapping[str, Any] | None:
+        """One station as it stands at this moment; None where the feed has no such station."""
+        try:
+            return self._read(f"/api/v1/stations/{identifier}", dict)
+        except FeedError as error:
+            if (
+                isinstance(error.__cause__, urllib.error.HTTPError)
+                and error.__cause__.code == HTTPStatus.NOT_FOUND
+            ):
+                return None
+            raise
+
     def open_alerts(self) -> list[Mapping[str, Any]]:
         """Every open alert."""
         return self._list("/api/v1/alerts", "alerts")
@@ -83,9 +96,12 @@ class FeedClient:
         return self._get(path, name, list)
 
     def _get(self, path: str, name: str, kind: Callable[[Any], T]) -> T:
+        return self._read(path, lambda answer: kind(answer[name]))
+
+    def _read(self, path: str, kind: Callable[[Any], T]) -> T:
         try:
             request = urllib.request.Request(self.url + path, headers=self._headers)
             with _opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-                return kind(json.load(answer)[name])
+                return kind(json.load(answer))
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise FeedError(f"{self.url}{path}: {error}") from error

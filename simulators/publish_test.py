@@ -262,11 +262,9 @@ def _level_words(level: Mapping[str, Any] | None, unit: str) -> Iterator[str]:
 
 
 def _station_at(trial: Trial, feed: FeedClient) -> Mapping[str, Any] | None:
-    for station in feed.stations():
-        known = [stream["key"] for stream in station["datastreams"]]
-        if station["id"] == trial.station.id and trial.key in known:
-            return station
-    return None
+    station = feed.station(trial.station.id)
+    known = [] if station is None else [stream["key"] for stream in station["datastreams"]]
+    return station if trial.key in known else None
 
 
 def _awaited(look: Callable[[], T | None], clock: Clock) -> T | None:
