@@ -224,7 +224,7 @@ def test_a_level_without_a_zero_is_told_as_not_referenced(monkeypatch: pytest.Mo
     stream = {"key": trial.key, "name": "level", "newest": shown, "newest_usable": shown}
     stream |= {"comparable": False, "level": None, "freshness": "fresh"}
     station = {"id": "RADAR", "state": "unknown", "datastreams": [stream]}
-    monkeypatch.setattr(FeedClient, "stations", lambda _: [station])
+    monkeypatch.setattr(FeedClient, "station", lambda _, identifier: {"RADAR": station}.get(identifier))
     words = publish_test.page_words(trial, FeedClient("http://127.0.0.1:1"))
     assert words.startswith("3 m, not referenced")
     assert "BĐ I" not in words
@@ -240,9 +240,7 @@ class Feed(BaseHTTPRequestHandler):
         stream = {"key": f"{KIMLONG}/water_level"}
         answers = {
             "/api/v1/status": {"as_of": {"state": self.sight, "reason": "commit_too_old"}},
-            "/api/v1/stations": {
-                "stations": [{"id": KIMLONG, "nature": self.nature, "datastreams": [stream]}]
-            },
+            f"/api/v1/stations/{KIMLONG}": {"id": KIMLONG, "nature": self.nature, "datastreams": [stream]},
         }
         body = json.dumps(answers.get(self.path, {"observations": []})).encode()
         self.send_response(200)
