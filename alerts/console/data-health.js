@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 import * as format from "./format.js";
 import { matches } from "./fold.js";
 import { gapReason } from "./handover-report.js";
-import { flagBar, flagWords, hasGap } from "./station-quality.js";
+import { flagBar, flagWords, hasGap, shareBar } from "./station-quality.js";
 import { grid } from "./tables.js";
 import { chip, freshness } from "./view.js";
 import { pick, property, word } from "./words.js";
@@ -73,30 +73,12 @@ function fates(each) {
   if (each.unreadable) words.push(`${word("fate_unreadable")} ${format.number(each.unreadable, 0)}`);
   const text = words.join(" · ") || word("no_readings");
   return [
-    bar(
-      FATES.map((name) => [name, each[name]]),
+    shareBar(
+      FATES.map((name) => [`fate ${name}`, each[name]]),
       text,
     ),
     h("small", {}, text),
   ];
-}
-
-// Shares of a whole as a bar, told in words by `label`.
-function bar(parts, label) {
-  const total = parts.reduce((sum, [, count]) => sum + count, 0);
-  let from = 0;
-  const drawn = parts.map(([name, count]) => {
-    const width = total ? (100 * count) / total : 0;
-    const part = h("rect", { class: `fate ${name}`, x: `${from}%`, y: 0, width: `${width}%`, height: 10 });
-    from += width;
-    return part;
-  });
-  return h(
-    "svg",
-    { class: "bar", height: 10, role: "img", "aria-label": label },
-    h("rect", { class: "track", width: "100%", height: 10 }),
-    drawn,
-  );
 }
 
 const rejects = ({ rejects: refused }) =>
@@ -180,10 +162,10 @@ function present({ present: share }) {
   if (share === null) return word("not_known");
   const text = `${format.percent(share)}\u00a0%`;
   return [
-    bar(
+    shareBar(
       [
-        ["stored", share],
-        ["gone", 1 - share],
+        ["fate stored", share],
+        ["fate gone", 1 - share],
       ],
       text,
     ),

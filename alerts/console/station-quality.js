@@ -11,13 +11,13 @@ export const hasGap = (seconds, cadence) => seconds > MISSED_AFTER * cadence;
 
 const FLAGS = ["passed", "not_evaluated", "suspect", "failed", "missing"];
 
-// A bar of the flags, each as wide as its share; the words under it say the same.
-export function flagBar(flags, label) {
-  const total = FLAGS.reduce((sum, name) => sum + flags[name], 0);
+// Shares of a whole as a bar of [class, count], told in words by `label`.
+export function shareBar(parts, label) {
+  const total = parts.reduce((sum, [, count]) => sum + count, 0);
   let from = 0;
-  const parts = FLAGS.filter((name) => flags[name]).map((name) => {
-    const width = (100 * flags[name]) / total;
-    const part = h("rect", { class: `flag ${name}`, x: `${from}%`, y: 0, width: `${width}%`, height: 10 });
+  const drawn = parts.map(([name, count]) => {
+    const width = total ? (100 * count) / total : 0;
+    const part = h("rect", { class: name, x: `${from}%`, y: 0, width: `${width}%`, height: 10 });
     from += width;
     return part;
   });
@@ -25,9 +25,13 @@ export function flagBar(flags, label) {
     "svg",
     { class: "bar", height: 10, role: "img", "aria-label": label },
     h("rect", { class: "track", width: "100%", height: 10 }),
-    parts,
+    drawn,
   );
 }
+
+// A bar of the flags; the words under it say the same.
+export const flagBar = (flags, label) =>
+  shareBar(FLAGS.filter((name) => flags[name]).map((name) => [`flag ${name}`, flags[name]]), label);
 
 export const flagWords = (flags) =>
   FLAGS.filter((name) => flags[name])

@@ -11,7 +11,7 @@ from alerts.api.serve import Feed
 from alerts.handling import Action
 from alerts.handling_store import act
 from alerts.model import EventKind
-from tests.support.console import PHONE, WIDE, console
+from tests.support.console import CONTRAST, PHONE, WIDE, console
 from tests.support.feed import HOUR, KIMLONG, MINUTE, NOW, PHUOC, Connection, happening, observe, tell
 from tests.support.pages import (
     AIR,
@@ -29,26 +29,6 @@ from tests.support.pages import (
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 STATION = f"#/station/{KIMLONG}"
-CONTRAST = """() => {
-    const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-    const rgb = (css) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = css; canvas.fillRect(0, 0, 1, 1);
-                           return [...canvas.getImageData(0, 0, 1, 1).data]; };
-    const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
-        .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
-        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-    const behind = (node) => { for (; node; node = node.parentElement) {
-        const colour = rgb(getComputedStyle(node).backgroundColor); if (colour[3] === 255) return colour; }
-        return [255, 255, 255]; };
-    const poor = [];
-    for (const node of document.querySelectorAll("main *")) {
-        const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
-        if (!own || !node.checkVisibility() || node.closest(".unseen, svg")) continue;
-        const [one, other] = [light(rgb(getComputedStyle(node).color)), light(behind(node))];
-        const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
-        if (ratio < 4.5) poor.push(`${node.className || node.tagName}: ${ratio.toFixed(2)}`);
-    }
-    return poor;
-}"""
 
 
 async def trace(page: Page, name: str) -> dict[str, Any]:
