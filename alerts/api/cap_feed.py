@@ -27,8 +27,6 @@ from alerts.cap import store as cap_store
 from alerts.cap.document import MEDIA_TYPE
 from alerts.handling import Story
 from alerts.sight import AsOf
-from ingest.catalog import Catalogue
-from ingest.reload import config_version
 
 ATOM_TYPE = "application/atom+xml; charset=utf-8"
 GEOJSON_TYPE = "application/geo+json"
@@ -57,13 +55,11 @@ def cap_router() -> APIRouter:
 
 
 class _Documents:
-    """Remembers since when the present sight is told, and the version of the catalogue."""
+    """Remembers since when the present sight is told."""
 
     def __init__(self) -> None:
         self._sight: tuple[str, str] | None = None
         self._sight_since = 0
-        self._catalogue: Catalogue | None = None
-        self._version = ""
 
     def atom(self, request: Request, reader: Reading, page: Page = None) -> Response:
         """CAP messages, newest first: an Atom feed of the newest ones, with links into its archive."""
@@ -89,10 +85,10 @@ class _Documents:
     def geojson(self, request: Request, reader: Reading) -> Response:
         """The open alerts of hazards, as they stand now, as features."""
         hub: Hub = request.app.state.hub
-        as_of, catalogue = hub.as_of, hub.reader.catalogue
+        as_of, city = hub.as_of, hub.reader.city
         with hub.reader.snapshot() as connection:
             messages = cap_store.head(connection, restricted=True).number
-            told = store.head(connection), messages, self._version_of(catalogue), *_sight(as_of)
+            told = store.head(connection), messages, city.version, *_sight(as_of)
             unknown = ",".join((*as_of.stations_unknown, "", *as_of.stations_not_monitored))
             etag = f'W/"{hashlib.sha256(repr((told, unknown)).encode()).hexdigest()[:20]}"'
             headers = MINE | validators(etag) | sighted(as_of)
@@ -103,7 +99,7 @@ class _Documents:
             handled = handling_store.touched(connection, ids)
             identifiers = cap_store.in_force(connection, ids)
         stories = [handled.get(one.event.alert_id, Story(one)) for one in opened]
-        body = wire.encode(feed.geojson(stories, identifiers, as_of, catalogue))
+        body = wire.encode(feed.geojson(stories, identifiers, as_of, city.catalogue))
         return Response(body, headers=headers, media_type=GEOJSON_TYPE)
 
     def message(self, request: Request, reader: Reading, identifier: Identifier) -> Response:
@@ -125,11 +121,6 @@ class _Documents:
         if (sight := _sight(as_of)) != self._sight:
             self._sight, self._sight_since = sight, now
         return sight, self._sight_since
-
-    def _version_of(self, catalogue: Catalogue) -> str:
-        if catalogue is not self._catalogue:
-            self._catalogue, self._version = catalogue, config_version(catalogue, ())
-        return self._version
 
 
 def _sight(as_of: AsOf) -> tuple[str, str]:

@@ -81,7 +81,8 @@ async def serve_feed(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     on_hangup(hangup, stop)
-    metrics.CONFIG.info({"version": str(version_of(catalogue, book))})
+    version = version_of(catalogue, book)
+    metrics.CONFIG.info({"version": str(version)})
     try:
         async with running_feed(
             database_url,
@@ -95,7 +96,6 @@ async def serve_feed(
         ) as feed:
             change = "HUEWATCH_METRICS_HOST or HUEWATCH_FEED_METRICS_PORT"
             health = serve_health(metrics_host, metrics_port, change, feed.readiness)
-            version = version_of(catalogue, book)
             following = follow_configuration(feed.hub.reader, version, read_both, feed.use, hangup)
             reloading = asyncio.create_task(following, name="feed reload")
             try:

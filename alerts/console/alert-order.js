@@ -1,6 +1,8 @@
 // Which alerts are shown, and in which order: worst first, and of the same severity those that nobody has taken.
 // No page and no clock here.
 
+import { fold } from "./fold.js";
+
 const SEVERITIES = ["Unknown", "Minor", "Moderate", "Severe", "Extreme"];
 export const FILTERED = ["Extreme", "Severe", "Moderate", "Minor"]; // what a filter offers, worst first
 
@@ -24,13 +26,9 @@ export function fits(alert, station, filter, name) {
     (!filter.river || station?.river?.vi === filter.river) &&
     (!filter.waiting || waiting(alert)) &&
     (!filter.mine || concerns(alert, name)) &&
-    (!filter.text || plain(text).includes(plain(filter.text)))
+    (!filter.text || fold(text).includes(fold(filter.text)))
   );
 }
-
-// "phu oc" finds "Phú Ốc": without marks, in small letters.
-const plain = (text) =>
-  text.normalize("NFD").replace(/\p{M}/gu, "").replace(/đ/g, "d").replace(/Đ/g, "d").toLowerCase().trim();
 
 const weight = (alert) => [
   alert.handling.shelved ? 1 : 0,
